@@ -1,0 +1,41 @@
+# Everything below needs Python 3.11 and make, nothing else; `make setup` fetches the rest into .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+ARGS ?=
+
+.PHONY: help setup demo test lint lock bench clean
+
+help: ## List what make can do
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv from the hash-locked requirements
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 was not found as '$(PYTHON)'. Install it, or say PYTHON=/path/to/python3.11."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## Fail, collect, group, redrive, report on a local AWS; ARGS="--once --json" for nobody at the keyboard
+	@$(BIN)/python -m sandbox.demo $(ARGS)
+
+test: setup ## Run every test; ARGS are pytest's
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure every performance claim as a ratio, in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: setup ## Lock the dependencies again, with hashes and without addresses (needs uv)
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header --python-version 3.11 --no-emit-package django --no-emit-package sqlparse --upgrade -q -o requirements.lock
+
+clean: ## Remove the environment and the demo's data
+	rm -rf .venv .demo

@@ -1,0 +1,134 @@
+"""What a failure is to us: the message as AWS handed it over, and what its record says. Frozen, standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Json = Any
+"""A decoded JSON value."""
+
+MAX_JSON_DEPTH_ERRORS = (ValueError, RecursionError)
+"""What `json.loads` raises on text that is not JSON, is nested too deep, or holds a number too long to be one."""
+
+
+class Producer(StrEnum):
+    """Who wrote the record. The names are the ones that the pages, the command line and the table use."""
+
+    LAMBDA_ASYNC_DLQ = "lambda-async-dlq"
+    LAMBDA_DESTINATION = "lambda-destination"
+    KINESIS_ESM = "kinesis-esm"
+    DYNAMODB_ESM = "dynamodb-esm"
+    KAFKA_ESM = "kafka-esm"
+    SQS_REDRIVE = "sqs-redrive"
+    SNS_SUBSCRIPTION = "sns-subscription"
+    EVENTBRIDGE_RULE = "eventbridge-rule"
+    SCHEDULER = "scheduler"
+    PIPES = "pipes"
+    UNRECOGNISED = "unrecognised"
+
+
+class TargetKind(StrEnum):
+    """What kind of thing a redrive sends to."""
+
+    LAMBDA = "lambda"
+    SQS = "sqs"
+
+
+class Redrivable(StrEnum):
+    """Whether the record holds enough to be sent again: `yes`, only after fetching the data it points at, or `no`."""
+
+    YES = "yes"
+    REFETCH = "refetch"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """Where a redrive would send: a kind and an ARN (a function's may carry an alias or a version)."""
+
+    kind: TargetKind
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """
+    One message as SQS handed it over, none of it interpreted.
+
+    `attributes` are the system attributes (`SentTimestamp`, `DeadLetterQueueSourceArn`, ...) by name. `message_attributes` are the
+    sender's, by name, each ``{"DataType", "StringValue"}`` or ``{"DataType", "BinaryValue"}`` with the bytes in base64 text.
+    """
+
+    message_id: str
+    body: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    message_attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    receipt_handle: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedEvent:
+    """
+    An event that its consumer gave up on: what the record says, and nothing that it does not say (`None` instead of a guess).
+
+    `function_arn` is without its qualifier. `occurred_at` is the record's own timestamp, else when the message was first sent; UTC.
+    `payload_text` is the original event exactly as it stood in the record, JSON or not; `None` where the record does not hold it.
+    `stack_trace` is as AWS's runtime writes it: one text a frame. `status_code` is the invocation's HTTP status (200 for a function's
+    own error).
+    """
+
+    producer: Producer
+    request_id: str | None = None
+    function_arn: str | None = None
+    qualifier: str | None = None
+    condition: str | None = None
+    invoke_count: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: tuple[str, ...] | None = None
+    status_code: int | None = None
+    occurred_at: datetime | None = None
+    payload_text: str | None = None
+    target: TargetRef | None = None
+    redrivable: Redrivable = Redrivable.YES
+    reason: str | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an event failed, as far as is known: the facts that a fingerprint is made of."""
+
+    function_arn: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: Sequence[str] | None = None
+
+
+def decode_json(text: str) -> tuple[bool, Json]:
+    """Return ``(True, value)`` for strict JSON (no NaN, no Infinity), and ``(False, None)`` for anything else."""
+    try:
+        return True, json.loads(text, parse_constant=_refuse_constant)
+    except MAX_JSON_DEPTH_ERRORS:
+        return False, None
+
+
+def _refuse_constant(name: str) -> None:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def storable(text: str) -> str:
+    """Return *text* with what no database takes as text (NUL, lone surrogates) replaced by U+FFFD. Only for what is derived."""
+    return text.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def name_of(arn: str) -> str:
+    """Return the last part of an ARN that people call the thing by: the function's or the queue's name."""
+    parts = arn.split(":")
+    return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - arn:partition:service:region:account:type:name[:qualifier]

@@ -1,0 +1,123 @@
+"""One filter for the pages, the redrives, the reports and the command line: what a URL's query says, checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from deadletter.errors import BadInput
+from deadletter.event import Producer
+from deadletter.outcome import EventStatus
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """
+    Which failed events are meant. A part that is None does not narrow; all parts that are given must hold.
+
+    `since` and `until` bound the time of failure, `since <= occurred_at < until`; both aware. `text` must occur in the error or the
+    payload, each of its words. `function` is a function's name, or a queue's where the function is not known.
+    """
+
+    status: EventStatus | None = None
+    group: int | None = None
+    source: int | None = None
+    function: str | None = None
+    error_type: str | None = None
+    producer: Producer | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+
+    @classmethod
+    def from_query(cls, query: str | Iterable[tuple[str, str]], *, now: datetime) -> EventFilter:
+        """
+        Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs; empty values do not narrow.
+
+        `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as ``24h``, ``7d``, ``30m`` before *now*.
+
+        Raises:
+            BadInput: An unknown name, or a value that is not one of its kind; the message lists what there is.
+        """
+        pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else query
+        given: dict[str, Any] = {}
+        for name, value in pairs:
+            if value.strip():
+                given[name] = _read(name, value.strip(), now)
+        return cls(**given)
+
+    def to_query(self, **changes: str | int | None) -> str:
+        """Return the filter as a URL's query, with *changes* (None takes a part out); the inverse of `from_query`."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)} | changes
+        return urlencode({name: _write(value) for name, value in values.items() if value is not None})
+
+    def with_(self, **changes: Any) -> EventFilter:  # noqa: ANN401 - any part, of its own type
+        """Return the same filter with some parts replaced."""
+        return replace(self, **changes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it lets everything through."""
+        return all(getattr(self, field.name) is None for field in fields(self))
+
+
+def read_time(text: str, *, now: datetime) -> datetime:
+    """Read ISO 8601 or an age such as ``24h``. Raises BadInput."""
+    count, unit = text[:-1], text[-1:]
+    if unit in _UNITS and count.isdecimal() and len(count) <= 6:  # noqa: PLR2004 - a million days is no filter
+        return _ago(now, timedelta(**{_UNITS[unit]: int(count)}), text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is not a time. Write 2026-11-23T03:00 (UTC), or an age such as 24h, 7d or 30m."
+        raise BadInput(message) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _ago(now: datetime, age: timedelta, text: str) -> datetime:
+    try:
+        return now - age
+    except OverflowError:
+        message = f"{text!r} is longer ago than time has been counted."
+        raise BadInput(message) from None
+
+
+def _read(name: str, value: str, now: datetime) -> object:
+    match name:
+        case "status":
+            return _one_of(EventStatus, name, value)
+        case "producer":
+            return _one_of(Producer, name, value)
+        case "group" | "source":
+            return _identifier(name, value)
+        case "since" | "until":
+            return read_time(value, now=now)
+        case "function" | "error_type" | "text":
+            return value
+    known = ", ".join(field.name for field in fields(EventFilter))
+    message = f"There is no filter named {name!r}. There are: {known}."
+    raise BadInput(message)
+
+
+def _one_of(kind: type[EventStatus] | type[Producer], name: str, value: str) -> EventStatus | Producer:
+    try:
+        return kind(value)
+    except ValueError:
+        message = f"{name} is {value!r}, and must be one of: {', '.join(kind)}."
+        raise BadInput(message) from None
+
+
+def _identifier(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdecimal() or len(value) > 18:  # noqa: PLR2004 - what a 64-bit id holds
+        message = f"{name} is {value!r}, and must be its number, as in the page's address."
+        raise BadInput(message)
+    return int(value)
+
+
+def _write(value: object) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

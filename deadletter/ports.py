@@ -1,0 +1,117 @@
+"""The network and the clock as the use cases see them. Each has one real adapter, one fake, and one contract test for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from deadletter.event import ReceivedMessage
+
+
+class Clock(Protocol):
+    """Time, injected so that tests own it."""
+
+    def now(self) -> datetime:
+        """Return the time now: aware, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or return at once in a test."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a source's queue says of itself: messages visible and in flight, and how long it keeps one, in seconds."""
+
+    depth: int
+    in_flight: int
+    retention_s: int
+    redrives_to: str | None = None
+    """ARN of the DLQ that this very queue's own redrive policy names: reading it counts towards moving messages on."""
+
+
+class Source(Protocol):
+    """A place where failures land, to be read and, only once its messages are durably ours, emptied."""
+
+    def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
+        """
+        Take at most *most* messages, waiting at most *wait_s* seconds for the first.
+
+        Raises:
+            SourceError: It cannot be read now; the message names the permission, queue or limit.
+        """
+        ...
+
+    def delete(self, messages: Sequence[ReceivedMessage]) -> Sequence[str]:
+        """Delete *messages*; return the message ids that were **not** deleted (they will come again, and be known)."""
+        ...
+
+    def state(self) -> SourceState:
+        """Return how full the source is now. Raises SourceError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """
+    One event on its way out: `key` is ours, to match the answer to.
+
+    `message_attributes` and `group_id` matter to queues only; `deduplication_id` is fresh for every redrive.
+    """
+
+    key: int
+    payload: str
+    message_attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    group_id: str | None = None
+    deduplication_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What the target said of one event that it took.
+
+    `sent_id` is the id by which a later failure can be recognised: Lambda's request id, SQS's message id. `finished` is true when the
+    outcome is known already (a RequestResponse invocation); then `error_*` are None for success, and say how it failed again.
+    """
+
+    key: int
+    sent_id: str | None
+    finished: bool
+    failed: bool = False
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: tuple[str, ...] | None = None
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What a target says of itself: `settle_s` seconds after which a failure would have been seen; None where it would not say."""
+
+    settle_s: float | None = None
+    timeout_s: float | None = None
+    reserved_concurrency: int | None = None
+    batch_size: int = 1
+
+
+class Target(Protocol):
+    """A place that a redrive sends to."""
+
+    batch_size: int
+    """How many events one `send` may carry (SQS: 10, Lambda: 1)."""
+
+    def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
+        """
+        Send *batch*; return, in its order, an `Answer` or the error of each: TargetBusy, TargetRefused or AnswerLost.
+
+        Never raises for one event's sake, and never retries by itself: a second send is the plan's decision.
+        """
+        ...
+
+    def facts(self) -> TargetFacts:
+        """Read the target's own limits; whatever may not be read is None."""
+        ...

@@ -1,0 +1,1 @@
+"""The background work: the same use cases behind other doors."""
