@@ -1,23 +1,26 @@
-"""Every error of the domain, under one root. A message is a sentence for an operator: what, how much, what to do next."""
+"""Every error of the domain, under one root.
+
+A message is a sentence for an operator: what, how much, what to do next.
+"""
 
 
 class RedriveError(Exception):
     """The root: whoever catches it can show ``str(error)`` to a person as it stands."""
 
 
-class BadInput(RedriveError):  # noqa: N818 - it is a person's input that is bad, not the program
+class BadInput(RedriveError):
     """A form, a query or an argument asks for something that does not exist. HTTP 422; exit 2."""
 
 
-class NotFound(RedriveError):  # noqa: N818 - reads as the answer it gives
+class NotFound(RedriveError):
     """There is no such source, group, event or redrive. HTTP 404; exit 1."""
 
 
-class ChangedSincePlan(RedriveError):  # noqa: N818 - reads as the answer it gives
+class ChangedSincePlan(RedriveError):
     """What was confirmed is not what is true now. HTTP 409; exit 1."""
 
 
-class IllegalMove(RedriveError):  # noqa: N818 - reads as the answer it gives
+class IllegalMove(RedriveError):
     """An event or a redrive cannot go from the state it is in to the one asked for. HTTP 409; exit 1."""
 
 
@@ -37,11 +40,11 @@ class SourceError(NetworkError):
         self.retry_after_s = retry_after_s
 
 
-class TargetBusy(NetworkError):  # noqa: N818 - it is a state, and not the event's fault
-    """
-    The target asks us to slow down (429) or is briefly unwell (5xx), and did **not** take the event.
+class TargetBusy(NetworkError):
+    """The target asks us to slow down (429) or is briefly unwell (5xx), and did **not** take the event.
 
-    Does not count as a failure of the event: it goes back to waiting. `retry_after_s` is the target's own wish, in seconds.
+    Does not count as a failure of the event: it goes back to waiting. `retry_after_s` is the target's own wish, in
+    seconds.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -49,9 +52,15 @@ class TargetBusy(NetworkError):  # noqa: N818 - it is a state, and not the event
         self.retry_after_s = retry_after_s
 
 
-class TargetRefused(NetworkError):  # noqa: N818 - it is an answer
-    """The target will never take this event as it stands (no permission, no such function, too large). Nothing was sent."""
+class TargetRefused(NetworkError):
+    """The target will never take this event as it stands (no permission, no such function, too large).
+
+    Nothing was sent.
+    """
 
 
-class AnswerLost(NetworkError):  # noqa: N818 - it says what is lost
-    """The call went out and its answer did not come back: the event may or may not have been taken. Outcome `unknown`."""
+class AnswerLost(NetworkError):
+    """The call went out and its answer did not come back.
+
+    The event may or may not have been taken. Outcome `unknown`.
+    """

@@ -1,4 +1,7 @@
-"""What a failure is to us: the message as AWS handed it over, and what its record says. Frozen, standard library only."""
+"""What a failure is to us.
+
+The message as AWS handed it over, and what its record says. Frozen, standard library only.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +60,11 @@ class TargetRef:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """
-    One message as SQS handed it over, none of it interpreted.
+    """One message as SQS handed it over, none of it interpreted.
 
-    `attributes` are the system attributes (`SentTimestamp`, `DeadLetterQueueSourceArn`, ...) by name. `message_attributes` are the
-    sender's, by name, each ``{"DataType", "StringValue"}`` or ``{"DataType", "BinaryValue"}`` with the bytes in base64 text.
+    `attributes` are the system attributes (`SentTimestamp`, `DeadLetterQueueSourceArn`, ...) by name.
+    `message_attributes` are the sender's, by name, each ``{"DataType", "StringValue"}`` or ``{"DataType",
+    "BinaryValue"}`` with the bytes in base64 text.
     """
 
     message_id: str
@@ -73,13 +76,13 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
-    """
-    An event that its consumer gave up on: what the record says, and nothing that it does not say (`None` instead of a guess).
+    """An event that its consumer gave up on: what the record says, and nothing that it does not say (`None` instead
+    of a guess).
 
-    `function_arn` is without its qualifier. `occurred_at` is the record's own timestamp, else when the message was first sent; UTC.
-    `payload_text` is the original event exactly as it stood in the record, JSON or not; `None` where the record does not hold it.
-    `stack_trace` is as AWS's runtime writes it: one text a frame. `status_code` is the invocation's HTTP status (200 for a function's
-    own error).
+    `function_arn` is without its qualifier. `occurred_at` is the record's own timestamp, else when the message was
+    first sent; UTC. `payload_text` is the original event exactly as it stood in the record, JSON or not; `None` where
+    the record does not hold it. `stack_trace` is as AWS's runtime writes it: one text a frame. `status_code` is the
+    invocation's HTTP status (200 for a function's own error).
     """
 
     producer: Producer
@@ -124,11 +127,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def storable(text: str) -> str:
-    """Return *text* with what no database takes as text (NUL, lone surrogates) replaced by U+FFFD. Only for what is derived."""
+    """Return *text* with what no database takes as text (NUL, lone surrogates) replaced by U+FFFD.
+
+    Only for what is derived.
+    """
     return text.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def name_of(arn: str) -> str:
     """Return the last part of an ARN that people call the thing by: the function's or the queue's name."""
-    parts = arn.split(":")
-    return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - arn:partition:service:region:account:type:name[:qualifier]
+    parts = arn.split(":")  # arn:partition:service:region:account:queue, or ...:account:function:name[:qualifier]
+    return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - the comment above counts them

@@ -17,11 +17,11 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """
-    Which failed events are meant. A part that is None does not narrow; all parts that are given must hold.
+    """Which failed events are meant. A part that is None does not narrow; all parts that are given must hold.
 
-    `since` and `until` bound the time of failure, `since <= occurred_at < until`; both aware. `text` must occur in the error or the
-    payload, each of its words. `function` is a function's name, or a queue's where the function is not known.
+    `since` and `until` bound the time of failure, `since <= occurred_at < until`; both aware. `text` must occur in
+    the error or the payload, each of its words. `function` is a function's name, or a queue's where the function is
+    not known.
     """
 
     status: EventStatus | None = None
@@ -36,10 +36,10 @@ class EventFilter:
 
     @classmethod
     def from_query(cls, query: str | Iterable[tuple[str, str]], *, now: datetime) -> EventFilter:
-        """
-        Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs; empty values do not narrow.
+        """Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs.
 
-        `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as ``24h``, ``7d``, ``30m`` before *now*.
+        Empty values do not narrow. `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as ``24h``, ``7d``, ``30m``
+        before *now*.
 
         Raises:
             BadInput: An unknown name, or a value that is not one of its kind; the message lists what there is.
@@ -104,7 +104,7 @@ def _read(name: str, value: str, now: datetime) -> object:
     raise BadInput(message)
 
 
-def _one_of(kind: type[EventStatus] | type[Producer], name: str, value: str) -> EventStatus | Producer:
+def _one_of(kind: type[EventStatus | Producer], name: str, value: str) -> EventStatus | Producer:
     try:
         return kind(value)
     except ValueError:

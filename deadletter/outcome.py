@@ -27,8 +27,7 @@ class RedriveStatus(StrEnum):
 
 
 class Outcome(StrEnum):
-    """
-    What became of one event in one redrive.
+    """What became of one event in one redrive.
 
     `sending` is claimed by a worker that is talking to the target; it becomes `unknown` when that worker dies.
     """
@@ -96,10 +95,10 @@ def check_redrive_move(before: RedriveStatus, after: RedriveStatus) -> None:
 
 
 def event_status_after(outcome: Outcome) -> EventStatus:
-    """
-    Return where an event stands once a redrive ended with *outcome* for it.
+    """Return where an event stands once a redrive ended with *outcome* for it.
 
-    An `unknown` one is unresolved: it may have run, nobody can tell, so a person decides. So is a skipped one: nothing was sent.
+    An `unknown` one is unresolved: it may have run, nobody can tell, so a person decides. So is a skipped one:
+    nothing was sent.
     """
     if outcome in {Outcome.SENT, Outcome.SENDING, Outcome.WAITING}:
         return EventStatus.REDRIVING

@@ -1,4 +1,7 @@
-"""The network and the clock as the use cases see them. Each has one real adapter, one fake, and one contract test for both."""
+"""The network and the clock as the use cases see them.
+
+Each has one real adapter, one fake, and one contract test for both.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,7 @@ class Source(Protocol):
     """A place where failures land, to be read and, only once its messages are durably ours, emptied."""
 
     def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
-        """
-        Take at most *most* messages, waiting at most *wait_s* seconds for the first.
+        """Take at most *most* messages, waiting at most *wait_s* seconds for the first.
 
         Raises:
             SourceError: It cannot be read now; the message names the permission, queue or limit.
@@ -56,8 +58,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """
-    One event on its way out: `key` is ours, to match the answer to.
+    """One event on its way out: `key` is ours, to match the answer to.
 
     `message_attributes` and `group_id` matter to queues only; `deduplication_id` is fresh for every redrive.
     """
@@ -71,11 +72,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """
-    What the target said of one event that it took.
+    """What the target said of one event that it took.
 
-    `sent_id` is the id by which a later failure can be recognised: Lambda's request id, SQS's message id. `finished` is true when the
-    outcome is known already (a RequestResponse invocation); then `error_*` are None for success, and say how it failed again.
+    `sent_id` is the id by which a later failure can be recognised: Lambda's request id, SQS's message id. `finished`
+    is true when the outcome is known already (a RequestResponse invocation); then `error_*` are None for success, and
+    say how it failed again.
     """
 
     key: int
@@ -90,7 +91,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What a target says of itself: `settle_s` seconds after which a failure would have been seen; None where it would not say."""
+    """What a target says of itself.
+
+    `settle_s` seconds after which a failure would have been seen; None where it would not say.
+    """
 
     settle_s: float | None = None
     timeout_s: float | None = None
@@ -105,10 +109,9 @@ class Target(Protocol):
     """How many events one `send` may carry (SQS: 10, Lambda: 1)."""
 
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
-        """
-        Send *batch*; return, in its order, an `Answer` or the error of each: TargetBusy, TargetRefused or AnswerLost.
+        """Send *batch*; return, in its order, an `Answer` or the error of each.
 
-        Never raises for one event's sake, and never retries by itself: a second send is the plan's decision.
+        The errors are TargetBusy, TargetRefused and AnswerLost. Never raises for one event's sake, and never retries by itself: a second send is the plan's decision.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""The settings, read once. This is the only module that reads the environment (boto3 reads its own `AWS_*` by itself)."""
+"""The settings, read once.
+
+This is the only module that reads the environment (boto3 reads its own `AWS_*` by itself).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ from deadletter.errors import BadInput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """
-    Everything that can be chosen, with a default that needs no thought. Times are in seconds, rates in events per second.
+    """Everything that can be chosen, with a default that needs no thought.
 
-    `settle_s` overrides how long a sent event is watched before silence counts as success (None: derived from the target).
-    `lease_s` is how long a worker may be silent before what it was sending counts as `unknown`.
+    Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before silence counts as success (None: derived from the
+    target). `lease_s` is how long a worker may be silent before what it was sending counts as `unknown`.
     """
 
     data_dir: Path = Path("data")
@@ -42,8 +44,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """
-        Read the settings from *env* (the process's own by default).
+        """Read the settings from *env* (the process's own by default).
 
         Raises:
             BadInput: A value is not a number, or out of range; the message names the variable.

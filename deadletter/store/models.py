@@ -1,8 +1,8 @@
-"""
-The tables. Narrow rows that pages list, the raw records beside them, and counters that change in the same transaction.
+"""The tables: narrow rows that pages list, the raw records beside them, and counters that change with them.
 
-`records` is custody: what AWS wrote, byte for byte, one row a message, never changed. `events` is what we make of it and can be
-computed again. No page counts or scans `events`: it reads `groups`, the two hourly rollups, and one index range.
+`records` is custody: what AWS wrote, byte for byte, one row a message, never changed. `events` is what we make of it
+and can be computed again. No page counts or scans `events`: it reads `groups`, the two hourly rollups, and one index
+range.
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Dialect, ForeignKey, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -26,13 +37,16 @@ NAMING = {
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 
+# ARG002 and RUF012 below: the signatures and the class attribute are SQLAlchemy's own.
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC time, kept as whole microseconds since 1970: exact, sortable, and alike in both databases."""
 
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Python to database; refuses a time without a zone."""
         if value is None:
             return None
@@ -41,7 +55,7 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError(message)
         return micros(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Database to Python."""
         return None if value is None else from_micros(value)
 
@@ -69,7 +83,7 @@ class Base(DeclarativeBase):
     """The root of the tables."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, str: Text, int: Integer}  # noqa: RUF012 - SQLAlchemy's
+    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, str: Text, int: Integer}  # noqa: RUF012
 
 
 class Source(Base):
@@ -187,7 +201,10 @@ class Event(Base):
     """The group of its latest failure."""
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     record_id: Mapped[int | None] = mapped_column(BigInteger)
-    """The record that says most: what a redrive sends and the page shows comes from it. (No foreign key: the two point at each other.)"""
+    """The record that says most.
+
+    What a redrive sends and the page shows comes from it. (No foreign key: the two point at each other.)
+    """
     status: Mapped[str]
     redrive_id: Mapped[int | None] = mapped_column(ForeignKey("redrives.id"))
     """The claim: the one open redrive that this event belongs to."""
@@ -195,7 +212,10 @@ class Event(Base):
     """A short name out of the payload that people know it by (`ord-7741`)."""
     producer: Mapped[str]
     request_id: Mapped[str | None]
-    """Of an asynchronous invocation: the same in every attempt, its DLQ message and its destination record; hence unique."""
+    """Of an asynchronous invocation.
+
+    The same in every attempt, its DLQ message and its destination record; hence unique.
+    """
     function_arn: Mapped[str | None]
     function_name: Mapped[str]
     qualifier: Mapped[str | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from deadletter.event import Producer, Redrivable
@@ -46,7 +46,7 @@ class StatusCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """A source, as the overview and the worker see it. `growth_*`: failures in the last hour, and in the one before."""
+    """A source, as the overview and the worker see it; `growth_*` count failures in the last hour and the one before."""
 
     id: int
     arn: str
@@ -70,17 +70,18 @@ class SourceRow:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When AWS drops the oldest message still in the queue; None when the queue is empty or its retention is not known."""
+        """When AWS drops the oldest message still in the queue; None when it is empty or its retention is not known."""
         if not self.depth or self.oldest_sent_at is None or self.retention_s is None:
             return None
-        from datetime import timedelta  # noqa: PLC0415 - the row types need nothing else of it
-
         return self.oldest_sent_at + timedelta(seconds=self.retention_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRow:
-    """A group, as lists and its own page show it. `spark`: failures in each 4 hours of the last 7 days, oldest first (42 numbers)."""
+    """A group, as lists and its own page show it.
+
+    `spark` holds the failures in each 4 hours of the last 7 days, oldest first: 42 numbers.
+    """
 
     id: int
     fingerprint: str
@@ -183,7 +184,10 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDetail:
-    """An event's whole life: its facts, every record (oldest first; `main` is the one that is sent and shown), every redrive of it."""
+    """An event's whole life: its facts, every record of it and every redrive, oldest first.
+
+    `main` is the record that says most: the one that a redrive sends and the page shows.
+    """
 
     event: EventRow
     main: RecordRow
