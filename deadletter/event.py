@@ -76,8 +76,7 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
-    """An event that its consumer gave up on: what the record says, and nothing that it does not say (`None` instead
-    of a guess).
+    """An event that its consumer gave up on: what the record says, and `None` instead of a guess where it does not.
 
     `function_arn` is without its qualifier. `occurred_at` is the record's own timestamp, else when the message was
     first sent; UTC. `payload_text` is the original event exactly as it stood in the record, JSON or not; `None` where

@@ -38,8 +38,8 @@ class EventFilter:
     def from_query(cls, query: str | Iterable[tuple[str, str]], *, now: datetime) -> EventFilter:
         """Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs.
 
-        Empty values do not narrow. `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as ``24h``, ``7d``, ``30m``
-        before *now*.
+        Empty values do not narrow. `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as
+        ``24h``, ``7d``, ``30m`` before *now*.
 
         Raises:
             BadInput: An unknown name, or a value that is not one of its kind; the message lists what there is.

@@ -111,7 +111,8 @@ class Target(Protocol):
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
         """Send *batch*; return, in its order, an `Answer` or the error of each.
 
-        The errors are TargetBusy, TargetRefused and AnswerLost. Never raises for one event's sake, and never retries by itself: a second send is the plan's decision.
+        The errors are TargetBusy, TargetRefused and AnswerLost. Never raises for one event's sake, and never retries
+        by itself: a second send is the plan's decision.
         """
         ...
 

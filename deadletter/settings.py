@@ -18,8 +18,9 @@ from deadletter.errors import BadInput
 class Settings:
     """Everything that can be chosen, with a default that needs no thought.
 
-    Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before silence counts as success (None: derived from the
-    target). `lease_s` is how long a worker may be silent before what it was sending counts as `unknown`.
+    Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
+    silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
+    what it was sending counts as `unknown`.
     """
 
     data_dir: Path = Path("data")
