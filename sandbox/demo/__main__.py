@@ -1,0 +1,134 @@
+"""`make demo`: the console over a shop that fails; `--once` tells the whole story by itself and checks it."""
+
+import argparse
+import json
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.demo.processes import CommandFailed, Product, wait_until_served
+from sandbox.demo.story import Story
+from sandbox.local import Sandbox
+from sandbox.shop import Shop
+
+# The demo's functions give up within seconds instead of AWS's minutes, so silence means success sooner too.
+DEMO_SETTINGS = {
+    "REDRIVE_SETTLE_S": "8",
+    "REDRIVE_RECEIVE_WAIT_S": "1",
+    "REDRIVE_LABEL": "sandbox",
+    "REDRIVE_OPERATOR": "on-call",
+}
+
+
+def main() -> int:
+    """Run the demo; return 0, or 1 when a check of the story did not hold."""
+    args = _arguments()
+    data_dir = Path(args.data).resolve()
+    _fresh(data_dir)
+    try:
+        with _everything(data_dir, port=args.port) as (shop, product):
+            return _once(shop, product, args) if args.once else _stay(shop, product, args)
+    except CommandFailed as error:
+        print(f"The demo stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="tell the whole story, check it, and end")
+    parser.add_argument("--json", action="store_true", help="with --once: one JSON object as the last line")
+    parser.add_argument("--orders", type=int, default=60, help="how many orders the shop takes at first (60)")
+    parser.add_argument("--port", type=int, default=8080, help="the console's port on 127.0.0.1 (8080)")
+    parser.add_argument("--data", default=".demo", help="the data folder, emptied at the start (.demo)")
+    args = parser.parse_args()
+    if args.orders < 1:
+        parser.error("--orders must be at least 1")
+    if args.once:
+        args.port = _free_port()  # nobody looks, so it disturbs nobody
+    elif not _is_free(args.port):
+        parser.error(f"port {args.port} is taken; choose another: make demo ARGS='--port 8081'")
+    return args
+
+
+@contextmanager
+def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
+    """Start the sandbox, its shop, the worker and the console; end them all in the other order."""
+    with Sandbox(data_dir / "sandbox") as box:
+        shop = Shop(box)
+        product = Product(data_dir, {**box.env, **DEMO_SETTINGS})
+        try:
+            _register_sources(shop, product)
+            product.start("worker", "work")
+            product.start("console", "serve", "--port", str(port))
+            wait_until_served(f"http://127.0.0.1:{port}/healthz")
+            yield shop, product
+        finally:
+            product.stop()
+
+
+def _register_sources(shop: Shop, product: Product) -> None:
+    # A Lambda DLQ's messages do not name their function, so its source must.
+    product.run("sources", "add", shop.capture_dlq_arn, "--target", shop.capture_arn)
+    product.run("sources", "add", shop.notify_failures_arn)
+    product.run("sources", "add", shop.fulfil_dlq_arn)
+
+
+def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
+    facts = Story(shop, product, orders=args.orders).tell(lambda text: print(text, file=sys.stderr))
+    for sentence in facts["broken"]:
+        print(sentence, file=sys.stderr)
+    print(json.dumps(facts, indent=None if args.json else 2))
+    return 0 if facts["ok"] else 1
+
+
+def _stay(shop: Shop, product: Product, args: argparse.Namespace) -> int:
+    shop.orders(args.orders)
+    print(
+        f"""
+  The console            http://127.0.0.1:{args.port}
+  The sandbox            {shop.box.lambda_endpoint}    send more orders, deploy the fix, roll it back
+
+  {args.orders} orders are on their way; those that fail for good appear within seconds.
+  Look at a group, redrive it (it fails again), deploy the fix, redrive it once more.
+  Data and logs: {product.data_dir}. Ctrl-C ends everything.
+""",
+        flush=True,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(1.0):
+        if problem := product.died():
+            raise CommandFailed(problem)
+    return 0
+
+
+def _fresh(data_dir: Path) -> None:
+    """Empty the data folder, and only a folder that this demo made."""
+    marker = data_dir / "made-by-the-demo"
+    if data_dir.exists() and any(data_dir.iterdir()) and not marker.exists():
+        raise SystemExit(f"{data_dir} is not empty and was not made by the demo; choose another with --data.")
+    shutil.rmtree(data_dir, ignore_errors=True)
+    data_dir.mkdir(parents=True)
+    marker.touch()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
