@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from deadletter.errors import BadInput
-from deadletter.event import Producer
+from deadletter.event import Producer, storable
 from deadletter.outcome import EventStatus
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -21,11 +21,12 @@ class EventFilter:
 
     `since` and `until` bound the time of failure, `since <= occurred_at < until`; both aware. `text` must occur in
     the error or the payload, each of its words. `function` is a function's name, or a queue's where the function is
-    not known.
+    not known. `groups` lets through the events of any of them: what ticking several groups means.
     """
 
     status: EventStatus | None = None
     group: int | None = None
+    groups: tuple[int, ...] | None = None
     source: int | None = None
     function: str | None = None
     error_type: str | None = None
@@ -95,6 +96,8 @@ def _read(name: str, value: str, now: datetime) -> object:
             return _one_of(Producer, name, value)
         case "group" | "source":
             return _identifier(name, value)
+        case "groups":
+            return tuple(sorted({_identifier(name, one.strip()) for one in value.split(",")}))
         case "since" | "until":
             return read_time(value, now=now)
         case "function" | "error_type" | "text":
@@ -120,4 +123,6 @@ def _identifier(name: str, value: str) -> int:
 
 
 def _write(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(one) for one in value)
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
