@@ -39,18 +39,19 @@ class EventFilter:
     def from_query(cls, query: str | Iterable[tuple[str, str]], *, now: datetime) -> EventFilter:
         """Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs.
 
-        Empty values do not narrow. `since` and `until` are ISO 8601 (UTC unless it says otherwise), or an age such as
-        ``24h``, ``7d``, ``30m`` before *now*.
+        Empty values do not narrow, and the same value twice is one. `since` and `until` are ISO 8601 (UTC unless it
+        says otherwise), or an age such as ``24h``, ``7d``, ``30m`` before *now*.
 
         Raises:
-            BadInput: An unknown name, or a value that is not one of its kind; the message lists what there is.
+            BadInput: An unknown name, a value that is not one of its kind (the message lists what there is), two values
+                for one name, or a time range that ends before it begins.
         """
         pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else query
         given: dict[str, Any] = {}
-        for name, value in pairs:
-            if value.strip():
-                given[name] = _read(name, value.strip(), now)
-        return cls(**given)
+        for name, text in pairs:
+            if clean := storable(text).strip():
+                _add(given, name, _read(name, clean, now))
+        return _in_order(cls(**given))
 
     def to_query(self, **changes: str | int | None) -> str:
         """Return the filter as a URL's query, with *changes* (None takes a part out); the inverse of `from_query`."""
@@ -67,17 +68,29 @@ class EventFilter:
         return all(getattr(self, field.name) is None for field in fields(self))
 
 
+def _add(given: dict[str, Any], name: str, value: object) -> None:
+    if given.setdefault(name, value) != value:
+        raise BadInput(f"{name} is given twice, as {_write(given[name])!r} and {_write(value)!r}. Choose one of them.")
+
+
+def _in_order(chosen: EventFilter) -> EventFilter:
+    since, until = chosen.since, chosen.until
+    if since and until and since >= until:
+        raise BadInput(f"The time range ends before it begins: {_write(since)} to {_write(until)}. Swap the two.")
+    return chosen
+
+
 def read_time(text: str, *, now: datetime) -> datetime:
-    """Read ISO 8601 or an age such as ``24h``. Raises BadInput."""
+    """Return the UTC time that *text* says: ISO 8601, or an age such as ``24h`` before *now*. Raises BadInput."""
     count, unit = text[:-1], text[-1:]
     if unit in _UNITS and count.isdecimal() and len(count) <= 6:  # noqa: PLR2004 - a million days is no filter
         return _ago(now, timedelta(**{_UNITS[unit]: int(count)}), text)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # an offset can push the first or the last year out of the calendar
         message = f"{text!r} is not a time. Write 2026-11-23T03:00 (UTC), or an age such as 24h, 7d or 30m."
         raise BadInput(message) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _ago(now: datetime, age: timedelta, text: str) -> datetime:
@@ -125,4 +138,5 @@ def _identifier(name: str, value: str) -> int:
 def _write(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(str(one) for one in value)
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+    # Z and not +00:00: a plus sign in a URL that a person copies by hand turns into a space.
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

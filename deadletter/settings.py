@@ -13,6 +13,9 @@ from pathlib import Path
 
 from deadletter.errors import BadInput
 
+_YES = frozenset({"1", "yes", "true", "on"})
+_NO = frozenset({"", "0", "no", "false", "off"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -20,7 +23,8 @@ class Settings:
 
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
-    what it was sending counts as `unknown`.
+    what it was sending counts as `unknown`. `allow_remote` lets the console listen beyond this machine, although it
+    has no sign-in yet.
     """
 
     data_dir: Path = Path("data")
@@ -37,6 +41,7 @@ class Settings:
     settle_s: float | None = None
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
+    allow_remote: bool = False
 
     @property
     def url(self) -> str:
@@ -45,27 +50,28 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from *env* (the process's own by default).
+        """Read the settings from *env* (the process's own by default); a variable that is empty is one not set.
 
         Raises:
-            BadInput: A value is not a number, or out of range; the message names the variable.
+            BadInput: A value is not a number, out of range, or not a yes or no; the message names the variable.
         """
         env = os.environ if env is None else env
         return cls(
-            data_dir=Path(env.get("REDRIVE_DATA_DIR", "data")),
+            data_dir=Path(env.get("REDRIVE_DATA_DIR") or "data"),
             database_url=_database_url(env.get("DATABASE_URL", "")),
-            host=env.get("REDRIVE_HOST", "127.0.0.1"),
-            port=int(_number(env, "REDRIVE_PORT", 8080, least=0, most=65535)),
-            allowed_hosts=_names(env.get("REDRIVE_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")),
+            host=env.get("REDRIVE_HOST") or "127.0.0.1",
+            port=_whole(env, "REDRIVE_PORT", 8080, least=0, most=65535),
+            allowed_hosts=_names(env.get("REDRIVE_ALLOWED_HOSTS") or "127.0.0.1,localhost,[::1]"),
             operator=env.get("REDRIVE_OPERATOR") or _login(),
-            account_label=env.get("REDRIVE_LABEL") or env.get("AWS_PROFILE") or env.get("AWS_REGION", ""),
-            receivers=int(_number(env, "REDRIVE_RECEIVERS", 4, least=1, most=64)),
+            account_label=_label(env),
+            receivers=_whole(env, "REDRIVE_RECEIVERS", 4, least=1, most=64),
             receive_wait_s=_number(env, "REDRIVE_RECEIVE_WAIT_S", 10.0, least=0, most=20),
             rate=_number(env, "REDRIVE_RATE", 20.0, least=0.01, most=10_000),
-            concurrency=int(_number(env, "REDRIVE_CONCURRENCY", 8, least=1, most=200)),
+            concurrency=_whole(env, "REDRIVE_CONCURRENCY", 8, least=1, most=200),
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
+            allow_remote=_flag(env, "REDRIVE_ALLOW_REMOTE"),
         )
 
 
@@ -83,6 +89,20 @@ def _number(env: Mapping[str, str], name: str, default: float, *, least: float, 
     return value
 
 
+def _whole(env: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    value = _number(env, name, default, least=least, most=most)
+    if value % 1:
+        raise BadInput(f"{name} is {env[name]!r}, and must be a whole number.")
+    return int(value)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").strip().lower()
+    if text not in _YES | _NO:
+        raise BadInput(f"{name} is {env[name]!r}, and must be 1 (yes) or 0 (no).")
+    return text in _YES
+
+
 def _optional_number(env: Mapping[str, str], name: str, *, least: float, most: float) -> float | None:
     return _number(env, name, 0, least=least, most=most) if env.get(name) else None
 
@@ -97,6 +117,11 @@ def _database_url(url: str) -> str:
         if url.startswith(bare):
             return "postgresql+psycopg://" + url.removeprefix(bare)
     return url
+
+
+def _label(env: Mapping[str, str]) -> str:
+    names = ("REDRIVE_LABEL", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION")
+    return next((env[name] for name in names if env.get(name)), "")
 
 
 def _login() -> str:

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from deadletter.errors import BadInput
+from deadletter.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults_but_for_who_is_logged_in() -> None:
+    settings = Settings.from_env({})
+    assert settings == Settings(operator=settings.operator)
+    assert settings.operator
+
+
+def test_a_variable_set_to_nothing_is_one_not_set() -> None:
+    names = ("DATA_DIR", "HOST", "PORT", "ALLOWED_HOSTS", "RATE", "SETTLE_S", "ALLOW_REMOTE", "OPERATOR", "LABEL")
+    env = {f"REDRIVE_{name}": "" for name in names} | {"DATABASE_URL": ""}
+    assert Settings.from_env(env) == Settings.from_env({})
+
+
+def test_every_variable_is_read() -> None:
+    env = {
+        "REDRIVE_DATA_DIR": "/srv/redrive",
+        "REDRIVE_HOST": "::1",
+        "REDRIVE_PORT": "9000",
+        "REDRIVE_ALLOWED_HOSTS": "Redrive.example.com, 10.0.0.1 ,",
+        "REDRIVE_OPERATOR": "ada",
+        "REDRIVE_LABEL": "shop-prod",
+        "REDRIVE_RECEIVERS": "2",
+        "REDRIVE_RECEIVE_WAIT_S": "0.5",
+        "REDRIVE_RATE": "0.01",
+        "REDRIVE_CONCURRENCY": "1",
+        "REDRIVE_SETTLE_S": "0",
+        "REDRIVE_LEASE_S": "5",
+        "REDRIVE_SECRET_KEYS": "IBAN, tax_id",
+        "REDRIVE_ALLOW_REMOTE": "1",
+    }
+    assert Settings.from_env(env) == Settings(
+        data_dir=Path("/srv/redrive"),
+        host="::1",
+        port=9000,
+        allowed_hosts=frozenset({"redrive.example.com", "10.0.0.1"}),
+        operator="ada",
+        account_label="shop-prod",
+        receivers=2,
+        receive_wait_s=0.5,
+        rate=0.01,
+        concurrency=1,
+        settle_s=0.0,
+        lease_s=5.0,
+        secret_keys=frozenset({"iban", "tax_id"}),
+        allow_remote=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("REDRIVE_PORT", "http", "REDRIVE_PORT is 'http', and must be a number from 0 to 65535."),
+        ("REDRIVE_PORT", "65536", "REDRIVE_PORT is '65536', and must be a number from 0 to 65535."),
+        ("REDRIVE_PORT", "8080.5", "REDRIVE_PORT is '8080.5', and must be a whole number."),
+        ("REDRIVE_RATE", "0", "REDRIVE_RATE is '0', and must be a number from 0.01 to 10000."),
+        ("REDRIVE_RATE", "nan", "REDRIVE_RATE is 'nan', and must be a number"),
+        ("REDRIVE_RATE", "inf", "REDRIVE_RATE is 'inf', and must be a number"),
+        ("REDRIVE_SETTLE_S", "-1", "REDRIVE_SETTLE_S is '-1', and must be a number from 0 to 86400."),
+        ("REDRIVE_ALLOW_REMOTE", "perhaps", "REDRIVE_ALLOW_REMOTE is 'perhaps', and must be 1 (yes) or 0 (no)."),
+    ],
+)
+def test_a_value_out_of_range_names_its_variable_and_the_range(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        Settings.from_env({name: value})
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(("value", "allowed"), [("1", True), ("Yes", True), ("0", False), ("false", False)])
+def test_listening_beyond_this_machine_is_a_plain_yes_or_no(value: str, allowed: bool) -> None:  # noqa: FBT001 - a case
+    assert Settings.from_env({"REDRIVE_ALLOW_REMOTE": value}).allow_remote is allowed
+
+
+def test_the_database_is_a_file_in_the_data_folder_unless_named() -> None:
+    assert Settings(data_dir=Path("/srv/redrive")).url == "sqlite:////srv/redrive/redrive.db"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_postgresql_url_names_the_driver_that_is_installed(scheme: str) -> None:
+    settings = Settings.from_env({"DATABASE_URL": f"{scheme}://redrive@db/redrive"})
+    assert settings.url == "postgresql+psycopg://redrive@db/redrive"
+
+
+@pytest.mark.parametrize(
+    ("env", "label"),
+    [
+        ({"REDRIVE_LABEL": "prod", "AWS_PROFILE": "p", "AWS_REGION": "r"}, "prod"),
+        ({"AWS_PROFILE": "p", "AWS_REGION": "r"}, "p"),
+        ({"AWS_REGION": "r", "AWS_DEFAULT_REGION": "d"}, "r"),
+        ({"AWS_DEFAULT_REGION": "d"}, "d"),
+        ({}, ""),
+    ],
+)
+def test_the_account_is_labelled_by_the_best_name_there_is(env: dict[str, str], label: str) -> None:
+    assert Settings.from_env(env).account_label == label
