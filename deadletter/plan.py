@@ -1,0 +1,167 @@
+"""What a redrive would send, where, in which order, and what it would leave out and why. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
+from deadletter.outcome import EventStatus
+
+INVOCATIONS = ("RequestResponse", "Event")
+"""How a function may be invoked: answering with the outcome, or by way of Lambda's own queue."""
+
+_NAMED_BY = {
+    Producer.LAMBDA_DESTINATION: "the function that the record names",
+    Producer.SQS_REDRIVE: "the source queue named by each message (DeadLetterQueueSourceArn)",
+    Producer.EVENTBRIDGE_RULE: "the rule's target that the record names (TARGET_ARN)",
+    Producer.SCHEDULER: "the schedule's target that the record names (TARGET_ARN)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One event that was chosen, as far as the plan needs to know it.
+
+    `target` is where it would go by itself: as its record says, else as its source says. `by_id` says that a person
+    named this very event; `payload_is_json` whether a function could be invoked with it.
+    """
+
+    event_id: int
+    status: EventStatus
+    occurred_at: datetime
+    producer: Producer = Producer.UNRECOGNISED
+    redrive_id: int | None = None
+    redrivable: Redrivable = Redrivable.YES
+    reason: str | None = None
+    target: TargetRef | None = None
+    by_id: bool = False
+    payload_is_json: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """One event of the plan: where it goes, or the sentence that says why it does not."""
+
+    event_id: int
+    target: TargetRef | None
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTarget:
+    """How many of the plan's events go to one target, and why there. `invocation` is None for queues."""
+
+    target: TargetRef
+    count: int
+    why: str
+    invocation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedrivePlan:
+    """A redrive before anyone confirmed it. It changes nothing.
+
+    `items` are in the order of sending, oldest failure first. `digest` (SHA-256, hex) stands for what would be sent
+    and how; the rate is not in it. `oldest_at` is the time of failure of the oldest event that would be sent.
+    `seconds` is how long sending takes.
+    """
+
+    items: tuple[PlannedItem, ...]
+    targets: tuple[PlannedTarget, ...]
+    digest: str
+    oldest_at: datetime | None
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many events would be sent."""
+        return sum(line.count for line in self.targets)
+
+
+def plan_redrive(
+    candidates: Iterable[Candidate], *, override: TargetRef | None, rate: float, invocation: str
+) -> RedrivePlan:
+    """Plan to send *candidates*, oldest failure first.
+
+    Pure: reads no clock, opens no connection, sends nothing; the same set in any order gives the same plan.
+
+    Args:
+        candidates: The events that were chosen, in any order.
+        override: Where all of them are to go; None sends each to its own target.
+        rate: Events per second, above 0.
+        invocation: `RequestResponse` or `Event`; how functions are invoked.
+    """
+    chosen = sorted(candidates, key=lambda candidate: (candidate.occurred_at, candidate.event_id))
+    items = tuple(_plan_item(candidate, override) for candidate in chosen)
+    going = [
+        (candidate, item.target)
+        for candidate, item in zip(chosen, items, strict=True)
+        if item.target is not None and item.skip is None
+    ]
+    return RedrivePlan(
+        items=items,
+        targets=_summary(going, chosen_by_hand=override is not None, invocation=invocation),
+        digest=digest_of(items, invocation),
+        oldest_at=going[0][0].occurred_at if going else None,
+        seconds=len(going) / rate,
+    )
+
+
+def digest_of(items: Sequence[PlannedItem], invocation: str) -> str:
+    """Return the SHA-256 (hex) of what *items* say: every event, and where it goes or why it does not."""
+    digest = hashlib.sha256(invocation.encode())
+    for item in items:
+        where = f"{item.target.kind} {item.target.arn}" if item.target and not item.skip else f"skip {item.skip}"
+        digest.update(f"\n{item.event_id} {where}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _plan_item(candidate: Candidate, override: TargetRef | None) -> PlannedItem:
+    target = override or candidate.target
+    return PlannedItem(candidate.event_id, target, _skip_reason(candidate, target))
+
+
+def _skip_reason(candidate: Candidate, target: TargetRef | None) -> str | None:
+    """Return why *candidate* cannot be sent to *target*, as a sentence; None when it can."""
+    if standing := _status_reason(candidate):
+        return standing
+    if candidate.redrivable is Redrivable.REFETCH:
+        return candidate.reason or "Its record only points at the data, which has to be fetched from its stream first."
+    if candidate.redrivable is Redrivable.NO:
+        return candidate.reason or "Its record does not hold the event, so there is nothing to send."
+    if target is None:
+        return "No target is known for it. Say where: give its source a target, or choose one for this redrive."
+    if target.kind is TargetKind.LAMBDA and not candidate.payload_is_json:
+        return "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
+    return None
+
+
+def _status_reason(candidate: Candidate) -> str | None:
+    if candidate.status is EventStatus.REDRIVING or candidate.redrive_id is not None:
+        return f"Already in redrive {candidate.redrive_id}."
+    if candidate.status is EventStatus.RESOLVED:
+        return "Already resolved."
+    if candidate.status is EventStatus.ARCHIVED and not candidate.by_id:
+        return "Archived. Choose it by itself, or take it out of the archive."
+    return None
+
+
+def _summary(
+    going: Sequence[tuple[Candidate, TargetRef]], *, chosen_by_hand: bool, invocation: str
+) -> tuple[PlannedTarget, ...]:
+    lines = Counter((target, _why(candidate, chosen_by_hand=chosen_by_hand)) for candidate, target in going)
+    ordered = sorted(lines.items(), key=lambda line: (-line[1], line[0][0].arn, line[0][1]))
+    return tuple(
+        PlannedTarget(target, count, why, invocation if target.kind is TargetKind.LAMBDA else None)
+        for (target, why), count in ordered
+    )
+
+
+def _why(candidate: Candidate, *, chosen_by_hand: bool) -> str:
+    if chosen_by_hand:
+        return "chosen by the operator"
+    return _NAMED_BY.get(candidate.producer, "the target given for the source")
