@@ -147,7 +147,7 @@ def visible(text: str) -> str:
 def name_of(arn: str) -> str:
     """Return the last part of an ARN that people call the thing by: the function's or the queue's name."""
     parts = arn.split(":")  # arn:partition:service:region:account:queue, or ...:account:function:name[:qualifier]
-    return parts[6] if len(parts) > 6 else parts[-1]
+    return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - the comment above counts them
 
 
 def region_of(arn: str) -> str:
