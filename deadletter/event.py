@@ -6,7 +6,6 @@ The message as AWS handed it over, and what its record says. Frozen, standard li
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,8 +17,6 @@ Json = Any
 
 MAX_JSON_DEPTH_ERRORS = (ValueError, RecursionError)
 """What `json.loads` raises on text that is not JSON, is nested too deep, or holds a number too long to be one."""
-
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 class Producer(StrEnum):
@@ -134,14 +131,6 @@ def storable(text: str) -> str:
     Only for what is derived.
     """
     return text.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def visible(text: str) -> str:
-    """Return *text* with what would act instead of being read escaped as JSON does; for terminals and documents.
-
-    That is: control characters but for tab and line feed, marks that turn the direction of writing, lone surrogates.
-    """
-    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
 def name_of(arn: str) -> str:
