@@ -55,8 +55,15 @@ class EventFilter:
 
     def to_query(self, **changes: str | int | None) -> str:
         """Return the filter as a URL's query, with *changes* (None takes a part out); the inverse of `from_query`."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)} | changes
-        return urlencode({name: _write(value) for name, value in values.items() if value is not None})
+        values = dict(self.parts()) | {
+            name: None if value is None else _write(value) for name, value in changes.items()
+        }
+        return urlencode({name: value for name, value in values.items() if value is not None})
+
+    def parts(self) -> list[tuple[str, str]]:
+        """Return the parts that narrow, as the pairs of a URL's query."""
+        values = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        return [(name, _write(value)) for name, value in values if value is not None]
 
     def with_(self, **changes: Any) -> EventFilter:  # noqa: ANN401 - any part, of its own type
         """Return the same filter with some parts replaced."""

@@ -292,3 +292,5 @@ class ReportFacts:
     redrives: Sequence[RedriveRow]
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Outcomes of the events of the report in their redrives."""
+    presumed: int = 0
+    """How many of the successes are presumed: nothing came back within the settling time."""
