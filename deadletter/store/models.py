@@ -36,6 +36,12 @@ NAMING = {
 # SQLite counts rows up by itself only in a column that is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
+# SQLite keeps a rollup's row inside its primary key: half the pages to read.
+ROLLUP = {"sqlite_with_rowid": False}
+
+# SQLite would give the id of a deleted last row to the next one, and an id is in people's links.
+NEVER_REUSED = {"sqlite_autoincrement": True}
+
 
 # ARG002 and RUF012 below: the signatures and the class attribute are SQLAlchemy's own.
 
@@ -125,6 +131,7 @@ class Group(Base):
         UniqueConstraint("fingerprint"),
         Index(None, "status", "last_seen", "id"),
         Index(None, "last_seen", "id"),
+        Index(None, "first_seen", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -140,7 +147,10 @@ class Group(Base):
     frames: Mapped[list[str]] = mapped_column(JSON, default=list)
     """The in-app stack frames that made the fingerprint, outermost first; empty where the message made it."""
     status: Mapped[str]
-    """Derived from the counts, in the statement that changes them: unresolved, else redriving, resolved, archived."""
+    """Derived from the counts, in the statement that changes them: unresolved, else redriving, resolved, archived.
+
+    `empty` when its last event turned out to have another cause: no list shows it, and it lives on with the next event.
+    """
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
     n_unresolved: Mapped[int] = mapped_column(default=0)
@@ -150,12 +160,14 @@ class Group(Base):
 
 
 class GroupSource(Base):
-    """How many events of a group came by which source: what filters groups by source."""
+    """How many events of a group came by which source, by who wrote them: what filters groups by either."""
 
     __tablename__ = "group_sources"
+    __table_args__ = (ROLLUP,)
 
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
+    producer: Mapped[str] = mapped_column(primary_key=True)
     n: Mapped[int]
 
 
@@ -163,6 +175,7 @@ class GroupHour(Base):
     """Failures of a group in one hour. A failure that came back after a redrive counts again, in its hour."""
 
     __tablename__ = "group_hours"
+    __table_args__ = (ROLLUP,)
 
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True)
     hour: Mapped[int] = mapped_column(primary_key=True)
@@ -174,6 +187,7 @@ class SourceHour(Base):
     """Failures that came by a source in one hour (of their time of failure)."""
 
     __tablename__ = "source_hours"
+    __table_args__ = (ROLLUP,)
 
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
     hour: Mapped[int] = mapped_column(primary_key=True)
@@ -192,8 +206,11 @@ class Event(Base):
         Index(None, "function_name", "status", "occurred_at", "id"),
         Index(None, "source_id", "occurred_at", "id"),
         Index(None, "status", "occurred_at", "id"),
+        Index(None, "error_type", "occurred_at", "id"),
+        Index(None, "producer", "occurred_at", "id"),
         Index(None, "occurred_at", "id"),
         Index(None, "redrive_id"),
+        NEVER_REUSED,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -251,6 +268,7 @@ class Record(Base):
         Index(None, "event_id"),
         Index(None, "request_id"),
         Index(None, "message_id"),
+        NEVER_REUSED,
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -268,7 +286,7 @@ class Record(Base):
     occurred_at: Mapped[datetime]
     collected_at: Mapped[datetime]
     is_failure: Mapped[bool] = mapped_column(default=True)
-    """False when another record told of the same failure first (DLQ and destination both set): counted once."""
+    """False when another record tells of the same failure, and more (DLQ and destination both set): counted once."""
 
 
 class Redrive(Base):

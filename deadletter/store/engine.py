@@ -1,0 +1,106 @@
+"""Engines and transactions, so that the rest of the store need not know which database it talks to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from deadletter.settings import Settings
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long SQLite itself waits for another writer before it says that the database is locked."""
+
+_ATTEMPTS = 6
+_POOL = {"hide_parameters": True, "pool_size": 10, "max_overflow": 30}
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",  # first, since the next may have to wait
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -32768",  # 32 MiB: below zero SQLite counts in KiB
+)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Return the engine of the settings' database; for SQLite, make the folder that its file lies in.
+
+    SQLite runs in WAL mode, so that pages are read while a worker writes. A commit survives the death of the process.
+    Errors do not carry the parameters of their statement: those are customers' payloads.
+    """
+    url = make_url(settings.url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, **_POOL)
+    return _sqlite(url)
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Session]:
+    """Open a session for one transaction that writes: committed at the end of the block, rolled back by an exception.
+
+    On SQLite its first statement takes the one write lock (BEGIN IMMEDIATE): writers queue, and none finds out half-way
+    through that another was first.
+
+    Raises:
+        OperationalError: Another process held SQLite's write lock for a minute, or the database is gone.
+    """
+    writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    with Session(writing, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Session]:
+    """Open a session that sees one consistent snapshot, and whose changes, if there were any, are thrown away."""
+    with Session(engine.execution_options(**_snapshot(engine)), autoflush=False) as session:
+        yield session
+
+
+def is_postgres(session: Session) -> bool:
+    """Return whether this session talks to PostgreSQL."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _snapshot(engine: Engine) -> dict[str, Any]:
+    if engine.dialect.name == "sqlite":
+        return {}  # in WAL mode a plain transaction is a snapshot from its first read
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, **_POOL)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes late and is never IMMEDIATE: `_begin` does it
+    for pragma in _PRAGMAS:
+        _patiently(lambda pragma=pragma: connection.execute(pragma).close(), sqlite3.OperationalError)
+
+
+def _begin(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+    _patiently(lambda: connection.exec_driver_sql(statement), OperationalError)
+
+
+def _patiently(act: Any, error: type[Exception]) -> None:  # noqa: ANN401 - what it returns is of no interest
+    """Try again while the database is locked: SQLite's own wait is neither fair nor used for every kind of lock."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            act()
+        except error as problem:
+            if "locked" not in str(problem):
+                raise
+        else:
+            return
+    act()
