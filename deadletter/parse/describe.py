@@ -1,0 +1,48 @@
+"""A parsed event as one JSON object, and its payload's digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from deadletter.event import FailedEvent, Json, TargetRef
+from deadletter.jsontext import decode
+
+
+def describe(event: FailedEvent) -> dict[str, Json]:
+    """Return what `redrive parse` prints: null where the record does not say.
+
+    `payload` is the original event decoded, and `payload_text` is null then. Where the event is not JSON, or holds what does not survive
+    being decoded and written again (`1e400`, an integer of 5,000 digits, nesting beyond 200), it is the other way round.
+    """
+    is_json, payload = (False, None) if event.payload_text is None else decode(event.payload_text)
+    return {
+        "producer": event.producer.value,
+        "request_id": event.request_id,
+        "function_arn": event.function_arn,
+        "qualifier": event.qualifier,
+        "condition": event.condition,
+        "invoke_count": event.invoke_count,
+        "error_type": event.error_type,
+        "error_message": event.error_message,
+        "stack_trace": None if event.stack_trace is None else list(event.stack_trace),
+        "status_code": event.status_code,
+        "occurred_at": None if event.occurred_at is None else event.occurred_at.isoformat().replace("+00:00", "Z"),
+        "payload": payload,
+        "payload_text": None if is_json else event.payload_text,
+        "target": _target(event.target),
+        "redrivable": event.redrivable.value,
+        "reason": event.reason,
+        "truncated": event.truncated,
+    }
+
+
+def payload_digest(text: str) -> str:
+    """Return the SHA-256, in hex, of *text* as canonical JSON (key order and white space do not count), else of the text itself."""
+    is_json, value = decode(text)
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":")) if is_json else text
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _target(target: TargetRef | None) -> dict[str, str] | None:
+    return None if target is None else {"kind": target.kind.value, "arn": target.arn}
