@@ -1,4 +1,4 @@
-"""AWS records to `FailedEvent`: one module a producer, all alike, tried in one order. Pure, and total: no message is an error."""
+"""AWS records to `FailedEvent`: one module a producer, all alike, in one order. Pure, and total: no message is an error."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ PRODUCERS = (
     event_source_mapping.parse,
     pipes.parse,
 )
-"""Each takes a `Record` and returns the event, or None for a record of another producer. The first that knows it wins."""
+"""Each takes a `Record` and returns the event, or None for another producer's record. The first that knows it wins."""
 
-UNKNOWN = (
-    "Nothing in the message says who wrote it, so nobody can say what would be sent again. Its body is kept as it is."
-)
+UNKNOWN = "Nothing in the message says who wrote it, or what should be sent again. Its body is kept as it is."
 
 
 def parse_message(message: ReceivedMessage) -> FailedEvent:

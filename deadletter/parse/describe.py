@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 
 from deadletter.event import FailedEvent, Json, TargetRef
 from deadletter.jsontext import decode
@@ -12,8 +13,9 @@ from deadletter.jsontext import decode
 def describe(event: FailedEvent) -> dict[str, Json]:
     """Return what `redrive parse` prints: null where the record does not say.
 
-    `payload` is the original event decoded, and `payload_text` is null then. Where the event is not JSON, or holds what does not survive
-    being decoded and written again (`1e400`, an integer of 5,000 digits, nesting beyond 200), it is the other way round.
+    `payload` is the original event decoded, and `payload_text` is null then. It is the other way round where the event is
+    not JSON, or holds what does not survive being decoded and written again: `1e400`, an integer of 5,000 digits, nesting
+    beyond 200.
     """
     is_json, payload = (False, None) if event.payload_text is None else decode(event.payload_text)
     return {
@@ -27,7 +29,7 @@ def describe(event: FailedEvent) -> dict[str, Json]:
         "error_message": event.error_message,
         "stack_trace": None if event.stack_trace is None else list(event.stack_trace),
         "status_code": event.status_code,
-        "occurred_at": None if event.occurred_at is None else event.occurred_at.isoformat().replace("+00:00", "Z"),
+        "occurred_at": _time(event.occurred_at),
         "payload": payload,
         "payload_text": None if is_json else event.payload_text,
         "target": _target(event.target),
@@ -38,10 +40,15 @@ def describe(event: FailedEvent) -> dict[str, Json]:
 
 
 def payload_digest(text: str) -> str:
-    """Return the SHA-256, in hex, of *text* as canonical JSON (key order and white space do not count), else of the text itself."""
+    """Return the SHA-256, in hex, of *text* as canonical JSON (key order and white space do not count), else of itself."""
     is_json, value = decode(text)
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":")) if is_json else text
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Write a time as AWS does: ISO 8601, UTC, milliseconds."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _target(target: TargetRef | None) -> dict[str, str] | None:
