@@ -1,4 +1,4 @@
-"""AWS records to `FailedEvent`: one module a producer, all alike, in one order. Pure, and total: no message is an error."""
+"""AWS records to `FailedEvent`: one module a producer, all alike, in one order. Pure, total: no message is an error."""
 
 from __future__ import annotations
 

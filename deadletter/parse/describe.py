@@ -13,9 +13,9 @@ from deadletter.jsontext import decode
 def describe(event: FailedEvent) -> dict[str, Json]:
     """Return what `redrive parse` prints: null where the record does not say.
 
-    `payload` is the original event decoded, and `payload_text` is null then. It is the other way round where the event is
-    not JSON, or holds what does not survive being decoded and written again: `1e400`, an integer of 5,000 digits, nesting
-    beyond 200.
+    `payload` is the original event decoded, and `payload_text` is null then. It is the other way round where the event
+    is not JSON, or holds what does not survive being decoded and written again: `1e400`, an integer of 5,000 digits,
+    nesting beyond 200.
     """
     is_json, payload = (False, None) if event.payload_text is None else decode(event.payload_text)
     return {
@@ -40,7 +40,7 @@ def describe(event: FailedEvent) -> dict[str, Json]:
 
 
 def payload_digest(text: str) -> str:
-    """Return the SHA-256, in hex, of *text* as canonical JSON (key order and white space do not count), else of itself."""
+    """Return the SHA-256, in hex, of *text* as canonical JSON (without key order and white space), else of itself."""
     is_json, value = decode(text)
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":")) if is_json else text
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

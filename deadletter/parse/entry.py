@@ -8,6 +8,9 @@ from deadletter.errors import ParseError
 from deadletter.event import ReceivedMessage
 from deadletter.jsontext import decode
 
+_MARKS = {"MessageId", "ReceiptHandle", "Attributes", "MessageAttributes"}
+"""What stands beside `Body` in an entry: one of them tells it from an event that merely has a body."""
+
 
 def read_entry(text: str) -> ReceivedMessage:
     """Read *text* as one entry of ReceiveMessage's `Messages` (boto3's or the AWS CLI's), else as a bare record.
@@ -38,10 +41,9 @@ def _entry(value: object) -> Mapping[str, object] | None:
         return None
     if isinstance(messages := value.get("Messages"), list) and len(messages) == 1:
         value = messages[0]
-    is_entry = (
-        isinstance(value, dict) and isinstance(value.get("Body"), str) and isinstance(value.get("MessageId"), str)
-    )
-    return value if is_entry else None
+    if not isinstance(value, dict) or not isinstance(value.get("Body"), str):
+        return None
+    return None if _MARKS.isdisjoint(value) else value
 
 
 def _attributes(value: object) -> dict[str, dict[str, str]]:

@@ -40,7 +40,7 @@ def _from_sns(record: Record) -> Record | None:
 
 
 def _from_eventbridge(record: Record) -> Record | None:
-    """Return the detail of the event that Lambda puts on a bus (the documentation's en dash is an ASCII hyphen on AWS)."""
+    """Return the detail of the event that Lambda puts on a bus (documented with an en dash, sent with a hyphen)."""
     body = record.body
     detail = body.raw("detail")
     kind = body.text("detail-type") or ""

@@ -1,4 +1,4 @@
-"""The on-failure destination of a stream's event source mapping: where the batch lies, and in S3 and Kafka also what it held."""
+"""The on-failure destination of a stream's event source mapping: where the batch lies; in S3 also what it held."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BLOCKS = {
     "DDBStreamBatchInfo": Producer.DYNAMODB_ESM,
     "KafkaBatchInfo": Producer.KAFKA_ESM,
 }
-POINTER = "The record only points at its batch in the stream: the batch must be fetched again while the stream still keeps it."
+POINTER = "The record only points at its batch: it must be fetched again while the stream still keeps it."
 
 
 def parse(record: Record) -> FailedEvent | None:
@@ -39,5 +39,5 @@ def parse(record: Record) -> FailedEvent | None:
 
 
 def _payload(body: Fields) -> str | None:
-    """Return the batch as Lambda's event: JSON in a string by the documentation, an object in a Kafka topic. Both are taken."""
+    """Return the batch as Lambda's event: documented as JSON in a string, and an object in a Kafka topic."""
     return body.exact("payload") or body.raw("payload")

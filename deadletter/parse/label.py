@@ -17,7 +17,8 @@ _CARD = re.compile(r"\d(?:[ -]?\d){12,18}")
 def label_of(payload_text: str | None) -> str | None:
     """Return the first value in the payload's top level whose key ends in "id" (`id`, `orderId`, `order_id`), as text.
 
-    Only a string or a whole number of at most `MAX_CHARS` characters will do, and nothing that could be a secret or a card's number.
+    Only a string or a whole number of at most `MAX_CHARS` characters will do, and nothing that could be a secret or
+    the number of a card.
     """
     value = decode(payload_text)[1] if payload_text else None
     pairs = value.items() if isinstance(value, dict) else ()

@@ -11,8 +11,8 @@ REASON = "A dead-letter queue's message does not name its function: the source m
 def parse(record: Record) -> FailedEvent | None:
     """Read a message that Lambda wrote to a `DeadLetterConfig` target.
 
-    Lambda sets `RequestID`, `ErrorCode` (an HTTP status; 200 for a function's own error) and `ErrorMessage` (its first KB, without
-    type and stack). What they hold after a throttle is documented nowhere, so one of the last two will do.
+    Lambda sets `RequestID`, `ErrorCode` (an HTTP status; 200 for a function's own error) and `ErrorMessage` (its first
+    KB, without type and stack). What they hold after a throttle is documented nowhere, so one of the last two will do.
     """
     request_id = record.attribute("RequestID")
     code, message = record.attribute("ErrorCode"), record.attribute("ErrorMessage")

@@ -1,4 +1,4 @@
-"""The on-failure destination of an asynchronous invocation: the richest record of all, with the event, the error and the stack."""
+"""The on-failure destination of an asynchronous invocation: the richest record, with event, error and stack."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from deadletter.event import FailedEvent, Producer, Redrivable
 from deadletter.parse.record import Record, lambda_target, split_function
 
 DROPPED = (
-    "The record does not hold the event: Lambda leaves it out where event and answer together are too large for the destination. "
-    "Fetch the event from whoever sent it."
+    "The record does not hold the event: Lambda leaves it out where event and answer together are too large for the "
+    "destination. Fetch the event from whoever sent it."
 )
 SUCCESS = "The record reports a success, not a failure: there is nothing to send again."
 
@@ -15,8 +15,8 @@ SUCCESS = "The record reports a success, not a failure: there is nothing to send
 def parse(record: Record) -> FailedEvent | None:
     """Read a record whose `requestContext` names a qualified function and a condition.
 
-    `responseContext` and `responsePayload` are absent where the function never ran (`ZeroReservedConcurrency`), `requestPayload` where
-    it was too large for the destination.
+    `responseContext` and `responsePayload` are absent where the function never ran (`ZeroReservedConcurrency`), and
+    `requestPayload` where it was too large for the destination.
     """
     body = record.body
     context = body.fields("requestContext")

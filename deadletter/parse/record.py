@@ -1,4 +1,4 @@
-"""What every producer's module reads from: a record out of its envelopes, whose parts are there, of the right type, or None."""
+"""What every producer's module reads from: a record whose parts are there and of the right type, or None."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Fields:
         return None if text is None else _read_time(text)
 
     def lines(self, name: str) -> tuple[str, ...] | None:
-        """Return a member that is a list of texts; whatever else stands in the list keeps the text that it has in the record."""
+        """Return a member that is a list of texts; whatever else stands in the list becomes one."""
         value = decode(self._slices.get(name, ""))[1]
         if isinstance(value, str):
             return (storable(value),)
@@ -66,7 +66,7 @@ class Fields:
 
 
 def _line(value: object) -> str:
-    """Return one stack entry as text: a string in Python and Node.js, an object or a list in Go and in older runtimes."""
+    """Return one stack entry as text: a string in Python and Node.js, an object in Go, a list in old runtimes."""
     if isinstance(value, dict):
         return storable(" ".join(f"{name}={part}" for name, part in value.items()))
     return storable(" ".join(map(str, value)) if isinstance(value, list) else str(value))
@@ -76,7 +76,7 @@ def _line(value: object) -> str:
 class Record:
     """One record, out of its envelopes: its exact text, and the attributes that travelled outside of it.
 
-    `attributes` are the sender's, by name, as text. `system` are SQS's own. `arrived_at` is when the message was first sent.
+    `attributes` are the sender's, by name, as text. `system` are SQS's own. `arrived_at` is when it was first sent.
     """
 
     text: str

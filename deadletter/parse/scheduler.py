@@ -1,4 +1,4 @@
-"""An EventBridge schedule that could not call its target: the request it would have made, and the reason in attributes."""
+"""An EventBridge schedule that could not call its target: the request, and in attributes the reason."""
 
 from __future__ import annotations
 

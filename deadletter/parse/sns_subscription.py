@@ -6,7 +6,7 @@ from deadletter.event import FailedEvent, Producer, Redrivable
 from deadletter.parse.envelope import is_notification
 from deadletter.parse.record import Record
 
-REASON = "The notification names its topic and subscription, and not the function or queue behind them: look up the subscriber first."
+REASON = "The notification names its topic and subscription, not the function or queue behind them: look that up."
 
 
 def parse(record: Record) -> FailedEvent | None:

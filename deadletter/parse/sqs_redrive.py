@@ -9,9 +9,9 @@ REASON = "The message does not say which queue it came from in a form that can b
 
 
 def parse(record: Record) -> FailedEvent | None:
-    """Read a message that carries `DeadLetterQueueSourceArn`, which SQS adds when a redrive policy moves it, and only then.
+    """Read a message with `DeadLetterQueueSourceArn`, which SQS adds when a redrive policy moves it, and only then.
 
-    Nothing in it says which consumer failed, or why. Body and attributes are as they were first sent, and so is `SentTimestamp`.
+    Nothing in it says which consumer failed, or why. Body, attributes and `SentTimestamp` are as first sent.
     """
     source_arn = record.system.get("DeadLetterQueueSourceArn")
     if source_arn is None:
