@@ -183,6 +183,14 @@ class ItemRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRow:
+    """One event and its main record, as exports stream them."""
+
+    event: EventRow
+    main: RecordRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventDetail:
     """An event's whole life: its facts, every record of it and every redrive, oldest first.
 
