@@ -1,0 +1,115 @@
+"""Claiming what is sent right now: by compare-and-set, at the rate that all workers keep together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from deadletter.event import ReceivedMessage, TargetKind, TargetRef
+from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.store import models
+from deadletter.store.redrives.locks import lock, shift
+from deadletter.store.redrives.pace import take_turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A redrive with something to send. `not_before`: when the rate, and the target's wish, let the next event go."""
+
+    redrive_id: int
+    not_before: datetime | None
+    batched: bool
+    """Whether all its targets take ten events at once (queues do, functions take one)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One item that this worker, and no other, may send once."""
+
+    redrive_id: int
+    position: int
+    event_id: int
+    target: TargetRef
+    invocation: str
+    message: ReceivedMessage
+    function_arn: str | None
+    source_arn: str
+    deduplication_id: str
+
+
+def list_running(session: Session) -> list[Running]:
+    """Return the redrives that have something waiting to be sent, oldest first."""
+    redrive = models.Redrive
+    query = select(redrive.id, redrive.next_send_at, redrive.busy_until, redrive.targets)
+    query = query.where(redrive.status == RedriveStatus.RUNNING, redrive.n_waiting > 0).order_by(redrive.id)
+    return [
+        Running(
+            redrive_id=row.id,
+            not_before=max((moment for moment in (row.next_send_at, row.busy_until) if moment), default=None),
+            batched=all(line["kind"] == TargetKind.SQS for line in row.targets),
+        )
+        for row in session.execute(query)
+    ]
+
+
+def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: datetime) -> list[Claimed]:
+    """Claim at most *most* items of a running redrive for *worker*, as many as its rate lets go at *now*.
+
+    From here on nobody else sends them: they are recorded by this worker, or become `unknown` when it dies.
+    """
+    redrive = lock(session, redrive_id)
+    if redrive.status != RedriveStatus.RUNNING or (redrive.busy_until and redrive.busy_until > now):
+        return []
+    turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, redrive.n_waiting))
+    if not turns.n:
+        return []
+    positions = _claim_items(session, redrive_id, worker, turns.n, now)
+    redrive.next_send_at = turns.after(len(positions))
+    shift(redrive, Outcome.WAITING, Outcome.SENDING, len(positions))
+    return _load(session, redrive, positions)
+
+
+def _claim_items(session: Session, redrive_id: int, worker: str, n: int, now: datetime) -> list[int]:
+    item = models.RedriveItem
+    free = select(item.position).where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING)
+    # A common table expression, because PostgreSQL may run a plain subquery with LIMIT and SKIP LOCKED more than once.
+    first = free.order_by(item.position).limit(n).with_for_update(skip_locked=True).cte("first")
+    query = update(item).where(item.redrive_id == redrive_id, item.position.in_(select(first.c.position)))
+    query = query.values(outcome=Outcome.SENDING, claimed_by=worker, sent_at=now).returning(item.position)
+    return list(session.scalars(query.execution_options(synchronize_session=False)))
+
+
+def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> list[Claimed]:
+    """Return the claimed items with the records that they are made of, in the order of sending."""
+    item, event, record, source = models.RedriveItem, models.Event, models.Record, models.Source
+    columns = (
+        item.position, item.event_id, item.target_kind, item.target_arn, event.function_arn, source.arn,
+        record.message_id, record.body, record.attributes, record.message_attributes,
+    )  # fmt: skip
+    query = (
+        select(*columns)
+        .join(event, event.id == item.event_id)
+        .join(record, record.id == event.record_id)
+        .join(source, source.id == record.source_id)
+        .where(item.redrive_id == redrive.id, item.position.in_(positions))
+        .order_by(item.position)
+    )
+    return [
+        Claimed(
+            redrive_id=redrive.id,
+            position=row.position,
+            event_id=row.event_id,
+            target=TargetRef(TargetKind(row.target_kind), row.target_arn),
+            invocation=redrive.invocation,
+            message=ReceivedMessage(
+                row.message_id, row.body.decode("utf-8", "surrogatepass"), row.attributes, row.message_attributes
+            ),
+            function_arn=row.function_arn,
+            source_arn=row.arn,
+            deduplication_id=f"redrive-{redrive.id}-{row.position}-{models.micros(redrive.planned_at):x}",
+        )
+        for row in session.execute(query)
+    ]

@@ -1,0 +1,169 @@
+"""What became of events: recorded by the worker that sent them, settled by silence, or unknown when the worker died."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from deadletter.fingerprint import Fingerprint
+from deadletter.outcome import OUTCOME_MOVES, SETTLED, EventStatus, Outcome, RedriveStatus, event_status_after
+from deadletter.store import models
+from deadletter.store.failures import FailedAgain, fail_again, move_events
+from deadletter.store.redrives.locks import advance, lock, shift
+from deadletter.store.redrives.pace import pause_s
+from deadletter.store.redrives.plans import cancel_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The target asked to slow down: why, as a sentence, and for how long, in seconds, where it said so.
+
+    `jitter`, from 0 to 1, spreads workers that were turned away together.
+    """
+
+    reason: str
+    retry_after_s: float | None
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a worker says of one item that it claimed.
+
+    `fingerprint` is the new failure's, where it failed again; `busy` says why an item is `waiting` again, where the
+    target did not want it now.
+    """
+
+    position: int
+    event_id: int
+    outcome: Outcome
+    sent_id: str | None = None
+    reason: str | None = None
+    evidence: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: tuple[str, ...] | None = None
+    fingerprint: Fingerprint | None = None
+    busy: Busy | None = None
+
+
+def record(session: Session, redrive_id: int, reports: Sequence[Report], *, worker: str, now: datetime) -> None:
+    """Write down what became of the items that *worker* claimed in one redrive, with every counter that follows.
+
+    An item that was taken for lost (`unknown`) since may still turn into the truth; anything else that is not this
+    worker's claim any more is left as it is.
+    """
+    redrive = lock(session, redrive_id)
+    before = _claims(session, redrive_id, [report.position for report in reports], worker)
+    legal = [_as_cancelled(report, redrive) for report in reports if _may(before.get(report.position), report)]
+    _take_back(session, redrive_id, [r.event_id for r in legal if before[r.position] is Outcome.UNKNOWN])
+    ours = _claimed_events(session, redrive_id, [report.event_id for report in legal])
+    groups = _fail_again(session, [report for report in legal if report.event_id in ours], now)
+    _write_items(session, redrive_id, legal, groups, now)
+    for report in legal:
+        shift(redrive, before[report.position], report.outcome)
+    for outcome in {report.outcome for report in legal}:
+        _follow(session, outcome, [r.event_id for r in legal if r.outcome is outcome and r.event_id in ours])
+    _note_busy(redrive, legal, now)
+    advance(redrive, now)
+
+
+def _claims(session: Session, redrive_id: int, positions: Sequence[int], worker: str) -> Mapping[int, Outcome]:
+    """Return the outcome so far of the items that *worker* claimed, by position; locked."""
+    item = models.RedriveItem
+    query = select(item.position, item.outcome).where(item.redrive_id == redrive_id, item.position.in_(positions))
+    query = query.where(item.claimed_by == worker, item.outcome.in_([Outcome.SENDING, Outcome.UNKNOWN]))
+    rows = session.execute(query.order_by(item.position).with_for_update())
+    return {position: Outcome(outcome) for position, outcome in rows}
+
+
+def _may(before: Outcome | None, report: Report) -> bool:
+    return before is not None and report.outcome in OUTCOME_MOVES[before]
+
+
+def _as_cancelled(report: Report, redrive: models.Redrive) -> Report:
+    """Return *report*; what would wait for its next turn is skipped when the redrive was cancelled meanwhile."""
+    if report.outcome is Outcome.WAITING and redrive.status == RedriveStatus.CANCELLED:
+        return replace(report, outcome=Outcome.SKIPPED, reason=cancel_reason(redrive.cancelled_by))
+    return report
+
+
+def _take_back(session: Session, redrive_id: int, event_ids: Sequence[int]) -> None:
+    """Claim again the events of items that were `unknown`, unless something else has claimed them since."""
+    event = models.Event
+    free = select(event.id).where(event.id.in_(event_ids), event.redrive_id.is_(None))
+    free = free.where(event.status == EventStatus.UNRESOLVED).order_by(event.id).with_for_update()
+    if event_ids and (found := session.scalars(free).all()):
+        session.execute(update(event).where(event.id.in_(found)).values(redrive_id=redrive_id))
+        move_events(session, found, EventStatus.REDRIVING, release=False)
+
+
+def _claimed_events(session: Session, redrive_id: int, event_ids: Sequence[int]) -> set[int]:
+    event = models.Event
+    query = select(event.id).where(event.id.in_(event_ids), event.redrive_id == redrive_id)
+    return set(session.scalars(query.order_by(event.id).with_for_update()))
+
+
+def _fail_again(session: Session, reports: Iterable[Report], now: datetime) -> Mapping[int, int]:
+    """Count the new failures; return the group of each by event id."""
+    failures = [
+        FailedAgain(
+            event_id=report.event_id,
+            fingerprint=report.fingerprint,
+            error_type=report.error_type,
+            error_message=report.error_message,
+            occurred_at=now,
+        )
+        for report in reports
+        if report.outcome is Outcome.FAILED_AGAIN and report.fingerprint is not None
+    ]
+    return fail_again(session, failures) if failures else {}
+
+
+_WRITTEN = ("outcome", "reason", "sent_id", "evidence", "error_type", "error_message", "stack_trace")
+
+
+def _write_items(
+    session: Session, redrive_id: int, reports: Sequence[Report], groups: Mapping[int, int], now: datetime
+) -> None:
+    item = models.RedriveItem
+    written: dict[str, Any] = {name: bindparam(f"to_{name}") for name in (*_WRITTEN, "settled_at", "group_id")}
+    query = update(cast("Table", item.__table__)).where(item.redrive_id == redrive_id, item.position == bindparam("at"))
+    values = [
+        {f"to_{name}": getattr(report, name) for name in _WRITTEN}
+        | {"at": report.position, "to_group_id": groups.get(report.event_id)}
+        | {"to_settled_at": now if report.outcome in SETTLED else None}
+        for report in reports
+    ]
+    if values:
+        session.connection().execute(query.values(written), values)
+    if unsent := [report.position for report in reports if report.outcome in {Outcome.WAITING, Outcome.SKIPPED}]:
+        never = update(item).where(item.redrive_id == redrive_id, item.position.in_(unsent))
+        session.execute(never.values(sent_at=None, claimed_by=None))
+
+
+def _follow(session: Session, outcome: Outcome, event_ids: Sequence[int]) -> None:
+    """Let the events follow the outcome of their items. (Those that failed again did so with their new failure.)"""
+    after = event_status_after(outcome)
+    if outcome is Outcome.SENT:
+        session.execute(update(models.Event).where(models.Event.id.in_(event_ids)).values(last_outcome=outcome))
+    elif outcome is not Outcome.FAILED_AGAIN and after is not EventStatus.REDRIVING:
+        move_events(session, event_ids, after, outcome=outcome)
+
+
+def _note_busy(redrive: models.Redrive, reports: Sequence[Report], now: datetime) -> None:
+    """Back off when the target was busy: calls that were in flight together count as one time. An answer ends it."""
+    turned_away = [report.busy for report in reports if report.busy]
+    if turned_away:
+        if redrive.busy_until is None or redrive.busy_until <= now:
+            redrive.busy_count += 1
+        pause = max(pause_s(redrive.busy_count, busy.retry_after_s, busy.jitter) for busy in turned_away)
+        redrive.busy_reason = turned_away[-1].reason
+        redrive.busy_until = max(now + timedelta(seconds=pause), redrive.busy_until or now)
+    elif any(report.sent_id for report in reports):
+        redrive.busy_reason, redrive.busy_until, redrive.busy_count = None, None, 0

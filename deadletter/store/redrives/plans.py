@@ -1,0 +1,207 @@
+"""The life of a redrive before and beside the sending: planned, started, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from deadletter.errors import ChangedSincePlan, IllegalMove
+from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
+from deadletter.outcome import EventStatus, Outcome, RedriveStatus, check_redrive_move
+from deadletter.plan import Candidate, PlannedItem, RedrivePlan
+from deadletter.store import models
+from deadletter.store.failures import move_events
+from deadletter.store.redrives.locks import lock, shift
+
+_CHUNK = 1_000
+
+
+def list_candidates(session: Session, query: Select[int], *, by_id: bool) -> list[Candidate]:
+    """Return what a plan needs to know of the events whose ids *query* selects."""
+    event = models.Event
+    columns = (
+        event.id, event.status, event.occurred_at, event.producer, event.redrive_id, event.redrivable, event.reason,
+        event.target_kind, event.target_arn,
+    )  # fmt: skip
+    rows = session.execute(select(*columns).where(event.id.in_(query)))
+    return [
+        Candidate(
+            event_id=row.id,
+            status=EventStatus(row.status),
+            occurred_at=row.occurred_at,
+            producer=Producer(row.producer),
+            redrive_id=row.redrive_id,
+            redrivable=Redrivable(row.redrivable),
+            reason=row.reason,
+            target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
+            by_id=by_id,
+        )
+        for row in rows
+    ]
+
+
+def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: ANN401 - columns of the redrive
+    """Write *plan* down as a redrive that is `planned`; return its id.
+
+    *given* are the columns that the plan does not say: `title`, `selection`, `invocation`, `rate`, `asked_by`,
+    `planned_at`, `settle_s`.
+    """
+    redrive = models.Redrive(
+        status=RedriveStatus.PLANNED,
+        targets=_target_lines(plan),
+        digest=plan.digest,
+        oldest_at=plan.oldest_at,
+        last_event_id=session.scalar(select(func.max(models.Event.id))) or 0,
+        n_planned=len(plan.items),
+        n_waiting=plan.count,
+        n_skipped=len(plan.items) - plan.count,
+        **given,
+    )
+    session.add(redrive)
+    session.flush()
+    rows = (_item_values(redrive.id, position, item) for position, item in enumerate(plan.items))
+    while chunk := list(islice(rows, _CHUNK)):
+        session.execute(insert(models.RedriveItem), chunk)
+    return redrive.id
+
+
+def start(session: Session, redrive_id: int, *, digest: str, started_by: str, now: datetime) -> None:
+    """Let a planned redrive run: claim its events, and skip those that something else has happened to since.
+
+    Raises:
+        NotFound: There is no such redrive.
+        ChangedSincePlan: *digest* is another plan's, or nothing of the plan can be sent any more.
+        IllegalMove: It was started or cancelled before, or its plan has nothing to send.
+    """
+    redrive = lock(session, redrive_id)
+    _check_start(redrive, digest)
+    _claim_events(session, redrive_id)
+    _skip_lost(session, redrive, now)
+    if not redrive.n_waiting:
+        message = (
+            f"None of the {redrive.n_planned:,} events of this plan can be sent any more: "
+            "other redrives took them, or they are resolved. Make a new plan."
+        )
+        raise ChangedSincePlan(message)
+    redrive.status, redrive.started_at, redrive.started_by = RedriveStatus.RUNNING, now, started_by
+
+
+def cancel(session: Session, redrive_id: int, *, by: str, now: datetime) -> None:
+    """End a redrive by hand: what waits will not be sent; what is being sent still gets its outcome.
+
+    Raises:
+        NotFound: There is no such redrive.
+        IllegalMove: It has ended already.
+    """
+    redrive = lock(session, redrive_id)
+    before = RedriveStatus(redrive.status)
+    if before in {RedriveStatus.FINISHED, RedriveStatus.CANCELLED}:
+        message = f"Redrive {redrive_id} is {before} already, so there is nothing to cancel."
+        raise IllegalMove(message)
+    check_redrive_move(before, RedriveStatus.CANCELLED)
+    redrive.status, redrive.cancelled_by, redrive.finished_at = RedriveStatus.CANCELLED, by, now
+    released = _skip(session, redrive, cancel_reason(by), now)
+    if before is not RedriveStatus.PLANNED:
+        move_events(session, released, EventStatus.UNRESOLVED, outcome=Outcome.SKIPPED)
+
+
+def cancel_reason(by: str | None) -> str:
+    """Return why an event of a cancelled redrive was skipped."""
+    return f"Cancelled by {by} before it was sent."
+
+
+def _target_lines(plan: RedrivePlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": line.target.kind.value,
+            "arn": line.target.arn,
+            "count": line.count,
+            "why": line.why,
+            "invocation": line.invocation,
+        }
+        for line in plan.targets
+    ]
+
+
+def _item_values(redrive_id: int, position: int, item: PlannedItem) -> Mapping[str, Any]:
+    return {
+        "redrive_id": redrive_id,
+        "position": position,
+        "event_id": item.event_id,
+        "target_kind": item.target.kind.value if item.target else None,
+        "target_arn": item.target.arn if item.target else None,
+        "outcome": Outcome.SKIPPED if item.skip else Outcome.WAITING,
+        "reason": item.skip,
+    }
+
+
+def _check_start(redrive: models.Redrive, digest: str) -> None:
+    if redrive.digest != digest:
+        message = f"What you confirmed is not the plan of redrive {redrive.id}. Look at its page again, then start it."
+        raise ChangedSincePlan(message)
+    if redrive.status != RedriveStatus.PLANNED:
+        message = f"Redrive {redrive.id} is {redrive.status}: it can be started only once, from planned."
+        raise IllegalMove(message)
+    if not redrive.n_waiting:
+        message = (
+            f"Nothing in this plan can be sent: each of its {redrive.n_planned:,} events is skipped, with its reason."
+        )
+        raise IllegalMove(message)
+
+
+def _waiting(redrive_id: int) -> Select[int]:
+    item = models.RedriveItem
+    return select(item.event_id).where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING)
+
+
+def _claim_events(session: Session, redrive_id: int) -> None:
+    """Claim the events that nothing else has claimed. Archived ones are here because a person named them."""
+    event = models.Event
+    locked = select(event.id, event.status).where(event.id.in_(_waiting(redrive_id)), event.redrive_id.is_(None))
+    found = session.execute(locked.order_by(event.id).with_for_update()).all()
+    move_events(session, [row.id for row in found if row.status == EventStatus.ARCHIVED], EventStatus.UNRESOLVED)
+    free = [row.id for row in found if row.status in {EventStatus.UNRESOLVED, EventStatus.ARCHIVED}]
+    for chunk in chunks(free):
+        session.execute(update(event).where(event.id.in_(chunk)).values(redrive_id=redrive_id))
+    move_events(session, free, EventStatus.REDRIVING, release=False)
+
+
+def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None:
+    """Skip the items whose events could not be claimed, each with the reason."""
+    item, event = models.RedriveItem, models.Event
+    lost = (
+        select(item.event_id, event.status, event.redrive_id)
+        .join(event, event.id == item.event_id)
+        .where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
+        .where(event.redrive_id.is_distinct_from(redrive.id))
+    )
+    reasons: dict[str, list[int]] = {}
+    for event_id, status, other in session.execute(lost):
+        reasons.setdefault(f"In redrive {other} by now." if other else f"It is {status} by now.", []).append(event_id)
+    for reason, event_ids in reasons.items():
+        for chunk in chunks(event_ids):
+            _skip(session, redrive, reason, now, chunk)
+
+
+def _skip(
+    session: Session, redrive: models.Redrive, reason: str, now: datetime, only: Sequence[int] | None = None
+) -> Sequence[int]:
+    """Skip what waits in a locked redrive (*only* these events, if given); return the ids of the events."""
+    item = models.RedriveItem
+    query = update(item).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
+    if only is not None:
+        query = query.where(item.event_id.in_(only))
+    query = query.values(outcome=Outcome.SKIPPED, reason=reason, settled_at=now).returning(item.event_id)
+    skipped = session.scalars(query.execution_options(synchronize_session=False)).all()
+    shift(redrive, Outcome.WAITING, Outcome.SKIPPED, len(skipped))
+    return skipped
+
+
+def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Return *ids* in parts that fit into one statement."""
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -1,0 +1,81 @@
+"""What time does to a redrive: silence becomes success, dead workers leave `unknown`, its end is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, Select, or_, select, update
+from sqlalchemy.orm import Session
+
+from deadletter.outcome import Outcome, RedriveStatus, event_status_after
+from deadletter.store import models
+from deadletter.store.failures import move_events
+from deadletter.store.redrives.locks import advance, lock, shift
+
+_MOST = 1_000
+
+WORKER_STOPPED = "The worker stopped between sending it and writing the answer down: it may or may not have arrived."
+
+
+def list_open(session: Session) -> Sequence[int]:
+    """Return the ids of the redrives that time may still change, oldest first."""
+    redrive = models.Redrive
+    moving = redrive.status.in_([RedriveStatus.RUNNING, RedriveStatus.WATCHING])
+    return session.scalars(
+        select(redrive.id).where(or_(moving, redrive.n_sending > 0, redrive.n_sent > 0)).order_by(redrive.id)
+    ).all()
+
+
+def tend(session: Session, redrive_id: int, *, lease_s: float, now: datetime) -> int:
+    """Do for one redrive what time demands; return how many items changed (at most 1,000 of a kind in one go).
+
+    Items of workers that were silent for *lease_s* seconds become `unknown`; items that were sent longer than the
+    redrive's settling time ago, and not seen since, are presumed to have succeeded.
+    """
+    redrive = lock(session, redrive_id)
+    lost = session.execute(_claimed_by_the_dead(redrive_id, now - timedelta(seconds=lease_s))).all()
+    _settle(session, redrive, lost, Outcome.UNKNOWN, reason=WORKER_STOPPED, settled_at=now)
+    quiet = session.execute(_sent_before(redrive_id, now - timedelta(seconds=redrive.settle_s))).all()
+    evidence = f"Presumed: not seen again within {redrive.settle_s:,.0f} s."
+    _settle(session, redrive, quiet, Outcome.SUCCEEDED, evidence=evidence, settled_at=now)
+    advance(redrive, now)
+    return len(lost) + len(quiet)
+
+
+def note_settling_time(session: Session, redrive_id: int, settle_s: float) -> None:
+    """Write down how long silence has to last, in seconds, now that the target was asked."""
+    lock(session, redrive_id).settle_s = settle_s
+
+
+def _claimed_by_the_dead(redrive_id: int, silent_since: datetime) -> Select[int, int]:
+    item = models.RedriveItem
+    alive = select(models.Worker.id).where(models.Worker.seen_at > silent_since)
+    return _locked(redrive_id, Outcome.SENDING).where(item.claimed_by.not_in(alive))
+
+
+def _sent_before(redrive_id: int, moment: datetime) -> Select[int, int]:
+    return _locked(redrive_id, Outcome.SENT).where(models.RedriveItem.sent_at <= moment)
+
+
+def _locked(redrive_id: int, outcome: Outcome) -> Select[int, int]:
+    item = models.RedriveItem
+    query = select(item.position, item.event_id).where(item.redrive_id == redrive_id, item.outcome == outcome)
+    return query.order_by(item.position).limit(_MOST).with_for_update()
+
+
+_BEFORE = {Outcome.UNKNOWN: Outcome.SENDING, Outcome.SUCCEEDED: Outcome.SENT}
+
+
+def _settle(
+    session: Session, redrive: models.Redrive, rows: Sequence[Row[int, int]], after: Outcome, **values: object
+) -> None:
+    """Give *rows*, (position, event id), of a locked redrive their last outcome, and let their events follow."""
+    if not rows:
+        return
+    item, event = models.RedriveItem, models.Event
+    query = update(item).where(item.redrive_id == redrive.id, item.position.in_([position for position, _ in rows]))
+    session.execute(query.values(outcome=after, **values).execution_options(synchronize_session=False))
+    shift(redrive, _BEFORE[after], after, len(rows))
+    ours = select(event.id).where(event.id.in_([event_id for _, event_id in rows]), event.redrive_id == redrive.id)
+    move_events(session, session.scalars(ours.order_by(event.id)).all(), event_status_after(after), outcome=after)

@@ -1,0 +1,23 @@
+"""The living workers: what one of them claimed is its own for as long as it is heard of."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from deadletter.store import models
+
+_FORGOTTEN_AFTER = timedelta(hours=1)
+
+
+def heartbeat(session: Session, worker: str, *, started_at: datetime, now: datetime, doing: str) -> None:
+    """Write down that *worker* lives, and what it is *doing*, in words; forget workers that died an hour ago."""
+    session.merge(models.Worker(id=worker, started_at=started_at, seen_at=now, doing=doing))
+    session.execute(delete(models.Worker).where(models.Worker.seen_at < now - _FORGOTTEN_AFTER))
+
+
+def leave(session: Session, worker: str) -> None:
+    """Take a worker that ends in order off the list. What it did not write down becomes `unknown`."""
+    session.execute(delete(models.Worker).where(models.Worker.id == worker))
