@@ -104,12 +104,18 @@ class FailedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why an event failed, as far as is known: the facts that a fingerprint is made of."""
+    """
+    Why an event failed, as far as is known: the facts that a fingerprint is made of.
+
+    `condition` and `producer` speak where no error is known (a message that a queue moved, a function that never ran).
+    """
 
     function_arn: str | None = None
     error_type: str | None = None
     error_message: str | None = None
     stack_trace: Sequence[str] | None = None
+    condition: str | None = None
+    producer: Producer | None = None
 
 
 def decode_json(text: str) -> tuple[bool, Json]:

@@ -1,0 +1,86 @@
+"""Stack traces as Lambda's runtimes write them, down to the frames of the function's own code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+MAX_FRAMES = 50
+_MAX_LINES = 2000
+_LONGEST_LINE = 2000
+
+_PYTHON = re.compile(r' {0,2}File "(?P<path>[^"\n]+)", line \d+(?:, in (?P<name>.+))?')
+_NODE = re.compile(
+    r"\s*at (?:async )?(?:(?P<name>\S[^()\n]*?) )?\(?(?:file://)?(?P<path>(?:/|node:)[^()\n]*?):\d+:\d+\)?"
+)
+_JAVA = re.compile(r"\s*(?:at )?(?P<name>[\w$.<>/]+)\((?P<path>[\w$-]+\.(?:java|kt|scala|groovy))(?::\d+)?\)")
+_SYNTAXES = (_PYTHON, _NODE, _JAVA)
+
+_TASK_ROOT = "/var/task/"
+_RUNTIME_ROOTS = ("/var/runtime/", "/var/lang/", "/opt/", "<", "node:")
+_LIBRARIES = re.compile(
+    r"(?:^|/)(?:site-packages|dist-packages|node_modules|_?vendor(?:ed)?|lib(?:64)?/python[\d.]*)/"
+    # Installed beside the function's own code, as `pip install --target` does.
+    r"|^(?:aws_lambda_powertools|aws_xray_sdk|awslambdaric|boto3|botocore|s3transfer|jmespath|urllib3|requests|certifi|httpx"
+    r"|httpcore|anyio|aiohttp|pydantic|pydantic_core|sqlalchemy|psycopg2?|pymysql|redis|wrapt|ddtrace|datadog_lambda"
+    r"|sentry_sdk|opentelemetry|mangum|fastapi|starlette|flask|django|numpy|pandas)/"
+)
+_JAVA_LIBRARIES = (
+    "java.", "javax.", "jdk.", "sun.", "com.sun.", "kotlin.", "kotlinx.", "scala.", "lambdainternal.",
+    "com.amazonaws.", "software.amazon.", "org.springframework.", "java.base/",
+)  # fmt: skip
+_MADE_UP = re.compile(r"\d+|0x[0-9a-f]+")
+
+
+def in_app_frames(stack_trace: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the frames of the function's own code, each once, as in the trace: ``("app.py lambda_handler", "app.py reserve")``.
+
+    A frame is a file, relative to the task root, and a function; line numbers move with every release. A recursion's repeats count
+    once. Only the first syntax that is seen (Python, Node.js, Java) counts, and only at a line's start, so that source lines and
+    messages inside the trace are not taken for frames.
+    """
+    frames = dict.fromkeys(frame for frame in _frames(stack_trace or ()) if frame)
+    return tuple(islice(frames, MAX_FRAMES))
+
+
+def _frames(stack_trace: Sequence[str]) -> Iterator[str | None]:
+    syntax: re.Pattern[str] | None = None
+    for line in islice(_lines(stack_trace), _MAX_LINES):
+        for candidate in (syntax,) if syntax else _SYNTAXES:
+            if match := candidate.match(line):
+                syntax = candidate
+                yield _READERS[candidate](match)
+                break
+
+
+def _lines(stack_trace: Sequence[str]) -> Iterator[str]:
+    for entry in islice(stack_trace, _MAX_LINES):
+        for line in entry[: _LONGEST_LINE * MAX_FRAMES].split("\n"):
+            yield line[:_LONGEST_LINE]
+
+
+def _from_file(match: re.Match[str]) -> str | None:
+    """Return ``file function`` of a frame that names its file, or None for a library's."""
+    path = match["path"]
+    if path.startswith(_RUNTIME_ROOTS):
+        return None
+    inside = path.removeprefix(_TASK_ROOT)
+    if _LIBRARIES.search(inside):
+        return None
+    # Outside of Lambda nobody knows the root, and temporary folders differ from run to run: the file's own name must do.
+    file = inside if inside is not path else path.rsplit("/", 1)[-1]
+    return f"{file} {match['name'] or '<module>'}"
+
+
+def _from_class(match: re.Match[str]) -> str | None:
+    """Return ``file class.method`` of a Java frame; numbers in made-up names (lambdas, proxies) vary from build to build."""
+    name = match["name"]
+    return None if name.startswith(_JAVA_LIBRARIES) else f"{match['path']} {_MADE_UP.sub('', name)}"
+
+
+_READERS: dict[re.Pattern[str], Callable[[re.Match[str]], str | None]] = {
+    _PYTHON: _from_file,
+    _NODE: _from_file,
+    _JAVA: _from_class,
+}
