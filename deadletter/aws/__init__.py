@@ -1,0 +1,23 @@
+"""The network, by boto3: one module for each thing that is read or sent to.
+
+boto3 finds endpoints and credentials by itself: it reads `AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_LAMBDA`
+and the rest of its own environment. The Region is that of the ARN.
+"""
+
+from __future__ import annotations
+
+from deadletter.aws.lambda_target import LambdaTarget
+from deadletter.aws.sqs_source import SqsSource
+from deadletter.aws.sqs_target import SqsTarget
+from deadletter.event import TargetKind
+from deadletter.ports import Source, Target
+
+
+def open_source(arn: str) -> Source:
+    """Return the source with that ARN, an SQS queue. Opens no connection yet."""
+    return SqsSource(arn)
+
+
+def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:
+    """Return the target with that ARN; *invocation* (`RequestResponse`, `Event`) matters to functions only."""
+    return LambdaTarget(arn, invocation) if kind is TargetKind.LAMBDA else SqsTarget(arn)

@@ -1,0 +1,144 @@
+"""What went wrong with a call to AWS, as one of few kinds, and as a sentence that says what to do."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
+
+from deadletter.errors import AnswerLost, NetworkError, SourceError, TargetBusy, TargetRefused
+from deadletter.event import name_of, region_of
+
+
+class Trouble(Enum):
+    """The kinds of trouble, by what can be done about them."""
+
+    CREDENTIALS = auto()
+    DENIED = auto()
+    MISSING = auto()
+    THROTTLED = auto()
+    UNWELL = auto()
+    REFUSED = auto()
+    UNREACHABLE = auto()
+    LOST = auto()
+
+
+ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError)
+"""What a call by boto3 raises."""
+
+_SENTENCES = {
+    Trouble.CREDENTIALS: "AWS does not know us: {said} Give the worker valid credentials; it goes on by itself.",
+    Trouble.DENIED: "The permission {action} on {arn} is missing. Grant it to us. (AWS: {said})",
+    Trouble.MISSING: "{name} does not exist in {region}. Check the ARN {arn}. (AWS: {said})",
+    Trouble.THROTTLED: "{name} asks us to slow down{reason}. We back off and go on by ourselves. (AWS: {said})",
+    Trouble.UNWELL: "AWS could not take the call to {name} now, and we try again later. (AWS: {said})",
+    Trouble.UNREACHABLE: "{name} could not be reached, and we try again later. Check network and endpoint. ({said})",
+    Trouble.LOST: "The call to {name} went out and no whole answer came back. ({said})",
+    Trouble.REFUSED: "{name} refused it: {said}",
+}
+
+_CODES = {
+    Trouble.CREDENTIALS: {
+        "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "RequestExpired",
+        "InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    },
+    Trouble.DENIED: {
+        "AccessDenied", "AccessDeniedException", "Forbidden", "KMS.AccessDeniedException", "KMSAccessDeniedException",
+        "KmsAccessDenied", "UnauthorizedOperation",
+    },
+    Trouble.MISSING: {
+        "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "QueueDoesNotExist", "ResourceNotFoundException",
+    },
+    Trouble.THROTTLED: {
+        "EC2ThrottledException", "KMS.ThrottlingException", "KmsThrottled", "OverLimit", "RequestThrottled",
+        "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
+    },
+    # The function is being changed or woken: it takes the same event a little later.
+    Trouble.UNWELL: {"ResourceConflictException", "SnapStartNotReadyException", "SnapStartTimeoutException"},
+}  # fmt: skip
+
+_NOT_SENT = (exceptions.ConnectionError, exceptions.NoRegionError, exceptions.EndpointProviderError)
+_NO_CREDENTIALS = (exceptions.NoCredentialsError, exceptions.CredentialRetrievalError, exceptions.TokenRetrievalError)
+_TOO_MANY, _GATEWAY_TIMEOUT, _SERVER_ERRORS = 429, 504, 500
+
+
+def kind_of(error: Exception) -> Trouble:
+    """Return which kind of trouble *error* is; what is not known to have stayed here counts as LOST."""
+    if isinstance(error, exceptions.ClientError):
+        return _kind_of_answer(error)
+    if isinstance(error, _NO_CREDENTIALS):
+        return Trouble.CREDENTIALS
+    return Trouble.UNREACHABLE if isinstance(error, _NOT_SENT) else Trouble.LOST
+
+
+def sentence(error: Exception, *, action: str, arn: str) -> str:
+    """Return what happened and what to do about it; *action* is the call's IAM action, *arn* what it was made to."""
+    said = _words_of(error)
+    return _SENTENCES[kind_of(error)].format(
+        name=name_of(arn),
+        arn=arn,
+        region=region_of(arn) or "its Region",
+        action=_missing_action(said) or action,
+        reason=_reason_of(error),
+        said=said,
+    )
+
+
+def source_error(error: Exception, *, action: str, arn: str) -> SourceError:
+    """Return *error* as what a source raises."""
+    return SourceError(sentence(error, action=action, arn=arn), retry_after_s=retry_after_s(error))
+
+
+def target_error(error: Exception, *, action: str, arn: str) -> NetworkError:
+    """Return *error* as what it means for the event in hand: not now, never, or nobody knows."""
+    text, kind = sentence(error, action=action, arn=arn), kind_of(error)
+    if kind is Trouble.LOST:
+        return AnswerLost(f"{text} It may or may not have arrived.")
+    if kind in {Trouble.DENIED, Trouble.MISSING, Trouble.REFUSED}:
+        return TargetRefused(text)
+    return TargetBusy(text, retry_after_s=retry_after_s(error))
+
+
+def retry_after_s(error: Exception) -> float | None:
+    """Return the seconds that AWS asks us to wait (`Retry-After`), if it says so."""
+    if not isinstance(error, exceptions.ClientError):
+        return None
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _kind_of_answer(error: exceptions.ClientError) -> Trouble:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if named := next((kind for kind, codes in _CODES.items() if code in codes), None):
+        return named
+    if status == _TOO_MANY:
+        return Trouble.THROTTLED
+    if status == _GATEWAY_TIMEOUT:
+        return Trouble.LOST  # somebody on the way gave up waiting; whoever was behind it may have done it
+    return Trouble.UNWELL if status >= _SERVER_ERRORS else Trouble.REFUSED
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, exceptions.ClientError):
+        details = error.response.get("Error", {})
+        return f"{details.get('Code', 'no code')}: {details.get('Message', '').strip() or 'no message'}"
+    if isinstance(error, ResponseParserError):
+        return "The answer could not be read."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _missing_action(said: str) -> str | None:
+    found = re.search(r"not authorized to perform: ([\w*-]+:[\w*-]+)", said)
+    return found[1] if found else None
+
+
+def _reason_of(error: Exception) -> str:
+    reason = getattr(error, "response", {}).get("Reason")
+    return f" ({reason})" if reason else ""
