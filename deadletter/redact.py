@@ -1,0 +1,226 @@
+"""Mask secrets in what is shown and exported; what is stored stays whole. Pure, linear, never recursive in its input.
+
+Two things give a secret away: the key that it stands under, and its own looks (a card's number, a bearer token, an AWS
+key, a password in a URL). JSON keeps its structure and every other character, so numbers stay as they were written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from itertools import pairwise
+
+from deadletter.event import Json
+from deadletter.jsontext import STRING
+
+MASK = "••••••"
+
+_MOST_NESTED = 8
+"""JSON within a string within JSON is opened this often; what still looks like JSON then is masked whole."""
+
+_LAST_WORDS = frozenset(
+    {"auth", "card", "cvv", "cvv2", "cvc", "iban", "jwt", "otp", "pan", "passwd", "pin", "pwd", "sid", "ssn"}
+)
+_INSIDE = re.compile(
+    r"passw(?:or)?d|passphrase|passcode|secret|token|authorization|credential|cookie|amzsignature"
+    r"|(?:api|access|private|signing|encryption|account|shared|master)key|sessionid"
+    r"|card(?:number|num|no)|creditcard|debitcard|securitycode|accountn(?:umber|o)\b"
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+
+_TOKEN = re.compile(
+    rf"(?P<key>{STRING})(?=[ \t\n\r]*+:)|(?P<string>{STRING})|(?P<open>[\[{{])|(?P<close>[\]}}])"
+    r'|(?P<scalar>[^\s\[\]{}:,"]++)|(?P<between>[ \t\n\r:,]++)',
+    re.DOTALL,
+)
+_KEY = re.compile(r"(?<![\w-])([\w.-]{1,64})\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
+_VALUE = re.compile(
+    r"""(?:Bearer|Basic|Digest|Token)\s+[^\s"',;]+"""
+    r"""|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\\{1,64}"[^"]*+"?|'[^'\\]*+(?:\\.[^'\\]*+)*+'?|[^\s"',;&}\])\\]+""",
+    re.DOTALL | re.IGNORECASE,
+)
+_LOOKS = re.compile(
+    r"(?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/-]{6,}=*"
+    r"|(?P<link>://[^/\s:@\"']{0,128}:)[^/\s@\"']{1,256}(?=@)"
+    r"|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*){0,3}"
+    r"|(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{16}(?!\w)"
+    r"|(?<!\w)(?:(?:sk|rk)_(?:live|test)_\w{8,}|gh[pousr]_\w{20,}|xox[abeprs]-[\w-]{10,})"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+    re.DOTALL | re.ASCII,
+)
+_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])", re.ASCII)
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[0689]\d{12}|35\d{14}|6[0245]\d{14}"
+)
+
+
+def redact_json(value: Json, keys: AbstractSet[str] = frozenset()) -> Json:
+    """Return a copy of a decoded JSON value without its secrets; *keys* are names of secret keys beside the usual ones.
+
+    Under a secret key every string, number and boolean becomes `MASK`; objects and lists stay, so the structure is seen.
+    """
+    root: list[Json] = [None]
+    todo: list[tuple[Json, Json, Json, bool]] = [(value, root, 0, False)]
+    while todo:
+        part, into, place, secret = todo.pop()
+        if isinstance(part, dict):
+            into[place] = dict.fromkeys(part)
+            todo += [(each, into[place], key, secret or is_secret(str(key), keys)) for key, each in part.items()]
+        elif isinstance(part, list | tuple):
+            into[place] = [None] * len(part)
+            todo += [(each, into[place], index, secret) for index, each in enumerate(part)]
+        else:
+            into[place] = _redact_leaf(part, keys, secret=secret)
+    return root[0]
+
+
+def redact_text(text: str, keys: AbstractSet[str] = frozenset()) -> str:
+    """Return *text* without its secrets; JSON by its keys, in strings within it too, and everything else by what it looks like.
+
+    Nothing else changes: not a space, not a number, not the order of keys.
+    """
+    return _redact(text, keys, level=0)
+
+
+def is_secret(key: str, keys: AbstractSet[str] = frozenset()) -> bool:
+    """Return whether what stands under *key* is a secret: `api_key`, `apiKey`, `X-Api-Key` are one name."""
+    return _is_usual_secret(key) or (bool(keys) and _joined(key) in {_joined(name) for name in keys})
+
+
+@lru_cache(maxsize=4096)
+def _is_usual_secret(key: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(key[:200])]
+    return bool(words) and (
+        words[-1] in _LAST_WORDS or "".join(words[-2:]) == "cvv2" or bool(_INSIDE.search("".join(words)))
+    )
+
+
+def _joined(key: str) -> str:
+    return "".join(filter(str.isalnum, key)).casefold()
+
+
+def _redact_leaf(value: Json, keys: AbstractSet[str], *, secret: bool) -> Json:
+    if value is None:
+        return None
+    if secret or (isinstance(value, int) and _is_card(str(value)[:20])):
+        return MASK
+    return _redact(value, keys, level=1) if isinstance(value, str) else value
+
+
+def _redact(text: str, keys: AbstractSet[str], *, level: int) -> str:
+    if text[:1] in {"{", "["} or (level == 0 and text.lstrip()[:1] in {"{", "[", '"'}):
+        if level > _MOST_NESTED:
+            return MASK
+        redacted = _JsonText(keys, level).redact(text)
+        if redacted is not None:
+            return redacted
+    return _redact_looks(_redact_pairs(text, keys))
+
+
+class _JsonText:
+    """Walks over the tokens of JSON text; what is no secret goes through as it stands."""
+
+    def __init__(self, keys: AbstractSet[str], level: int) -> None:
+        self._keys = keys
+        self._level = level
+        self._secret = [False]
+        self._next_secret = False
+
+    def redact(self, text: str) -> str | None:
+        """Return *text* without secrets, or None when it is not JSON after all."""
+        pieces: list[str] = []
+        at = 0
+        for token in _TOKEN.finditer(text):
+            if token.start() != at or not self._secret:
+                return None
+            pieces.append(self._piece(token[0], token.lastgroup or ""))
+            at = token.end()
+        return "".join(pieces) if at == len(text) and len(self._secret) == 1 else None
+
+    def _piece(self, text: str, kind: str) -> str:
+        if kind == "between":
+            return text
+        if kind == "key":
+            self._next_secret = is_secret(_unquoted(text) or text, self._keys)
+            return text
+        secret = self._secret[-1] or self._next_secret
+        self._next_secret = False
+        if kind == "open":
+            self._secret.append(secret)
+        elif kind == "close":
+            self._secret.pop()
+        else:
+            return self._leaf(text, secret=secret)
+        return text
+
+    def _leaf(self, text: str, *, secret: bool) -> str:
+        if text == "null":
+            return text
+        if secret or _is_card(text):
+            return f'"{MASK}"'
+        inner = _unquoted(text)
+        if inner is None:
+            return text
+        redacted = _redact(inner, self._keys, level=self._level + 1)
+        return text if redacted == inner else _quoted(redacted)
+
+
+def _unquoted(text: str) -> str | None:
+    """Return the string that a JSON string stands for; None for a number, or for what is no proper string."""
+    try:
+        return str(json.loads(text, strict=False)) if text[:1] == '"' else None
+    except ValueError:
+        return text[1:-1]
+
+
+def _quoted(text: str) -> str:
+    """Write a JSON string; only one with half a surrogate pair needs escapes for everything."""
+    return json.dumps(text, ensure_ascii=any("\ud800" <= character <= "\udfff" for character in text))
+
+
+def _redact_pairs(text: str, keys: AbstractSet[str]) -> str:
+    """Mask the value of each `key=value`, `key: value` and `"key": "value"` whose key is secret."""
+    return _cut(text, _secret_values(text, keys))
+
+
+def _secret_values(text: str, keys: AbstractSet[str]) -> Iterator[tuple[int, int]]:
+    end = 0
+    for key in _KEY.finditer(text):
+        if key.end() >= end and is_secret(key[1], keys) and (value := _VALUE.match(text, key.end())):
+            end = value.end()
+            yield key.end(), end
+
+
+def _cut(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return *text* with `MASK` in the place of each of the *spans*, which follow one another; quotes stay."""
+    places = [(0, 0), *spans, (len(text), len(text))]
+    if len(places) == 2:  # noqa: PLR2004 - nothing but the ends
+        return text
+    return "".join(
+        text[before[1] : after[0]] + _masked(text[after[0] : after[1]]) for before, after in pairwise(places)
+    )
+
+
+def _masked(value: str) -> str:
+    quote = value[:1] if value[:1] in {'"', "'"} else ""
+    return f"{quote}{MASK}{quote}" if value else ""
+
+
+def _redact_looks(text: str) -> str:
+    return _CARD.sub(lambda match: MASK if _is_card(match[0]) else match[0], _LOOKS.sub(_masked_looks, text))
+
+
+def _masked_looks(match: re.Match[str]) -> str:
+    return f"{match['scheme'] or match['link'] or ''}{MASK}"
+
+
+def _is_card(text: str) -> bool:
+    """Whether *text* is a card's number: an issuer's first digits, their length, and the check digit (Luhn)."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not _ISSUED.fullmatch(digits) or not digits.isascii():
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
