@@ -35,7 +35,8 @@ bench: setup ## Measure every performance claim as a ratio, in one run
 
 lock: setup ## Lock the dependencies again, with hashes and without addresses (needs uv)
 	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --no-header --python-version 3.11 --no-emit-package django --no-emit-package sqlparse --upgrade -q -o requirements.lock
+	  --no-header --python-version 3.11 --no-emit-package django \
+	  --no-emit-package asgiref --no-emit-package sqlparse --upgrade -q -o requirements.lock
 
 clean: ## Remove the environment and the demo's data
 	rm -rf .venv .demo
