@@ -6,6 +6,6 @@ counters (see `counters.Deltas`).
 """
 
 from deadletter.store.engine import make_engine, read, write
-from deadletter.store.migrate import upgrade
+from deadletter.store.migrate import is_current, upgrade
 
-__all__ = ["make_engine", "read", "upgrade", "write"]
+__all__ = ["is_current", "make_engine", "read", "upgrade", "write"]

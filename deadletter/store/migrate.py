@@ -6,6 +6,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
 
 from deadletter.settings import Settings
 from deadletter.store.engine import make_engine
@@ -26,6 +29,13 @@ def upgrade(settings: Settings) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def is_current(engine: Engine) -> bool:
+    """Return whether the database has the newest schema. Changes nothing."""
+    newest = ScriptDirectory.from_config(alembic_config()).get_heads()
+    with engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(newest)
 
 
 def alembic_config() -> Config:
