@@ -1,0 +1,95 @@
+"""Lambda: what is deployed, where it runs, and what becomes of events that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from sandbox.asynchronous import AsyncEvent, AsyncQueue
+from sandbox.clients import Clients
+from sandbox.delivery import Delivery
+from sandbox.environment import Invocation, Result
+from sandbox.functions import FunctionName, QueueMapping, Registry
+from sandbox.mapping import Poller
+from sandbox.pool import Pool
+from sandbox.zygote import Zygote
+
+
+class LambdaService:
+    """The service behind the API. Use as a context manager.
+
+    Args:
+        folder: Where the functions' logs go.
+        env: What functions find in their environment besides AWS's own variables: endpoints and credentials.
+        clients: boto3 clients for delivering failures and polling queues.
+        retry_waits_s: Seconds before the second and the third attempt of an asynchronous invocation.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str], clients: Clients, retry_waits_s: Sequence[float]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.functions = Registry()
+        self.delivery = Delivery(clients)
+        self._clients = clients
+        self._zygote = Zygote(folder / "zygote.log")
+        self._pool = Pool(self.functions, self._zygote, folder, env)
+        self._queue = AsyncQueue(self.functions, self._pool, self.delivery.give_up, retry_waits_s)
+        self._pollers: dict[str, Poller] = {}
+
+    def __enter__(self) -> Self:
+        self._queue.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything at once: the environments are killed, so no thread waits for them long."""
+        with ExitStack() as last:
+            last.callback(self._pool.close)
+            parts: list[AsyncQueue | Poller] = [self._queue, *self._pollers.values()]
+            for part in parts:
+                part.stop()
+                last.callback(part.join)
+            last.callback(self._zygote.__exit__)
+
+    @property
+    def mappings(self) -> list[QueueMapping]:
+        """The event source mappings."""
+        return [poller.mapping for poller in self._pollers.values()]
+
+    def add_mapping(self, mapping: QueueMapping) -> None:
+        """Start to poll the queue of *mapping*, once.
+
+        Raises:
+            NoSuchFunction: Its function is not there.
+        """
+        self.functions.get(mapping.function_name)
+        if mapping.uuid not in self._pollers:
+            self._pollers[mapping.uuid] = Poller(mapping, self.functions, self._pool, self._clients)
+            self._pollers[mapping.uuid].start()
+
+    def invoke(self, target: FunctionName, payload: str, client_context: object = None) -> tuple[str, Result]:
+        """Invoke and wait; return the request id and the result.
+
+        Raises:
+            NoSuchFunction: There is no such function, version or alias.
+            Throttled: Its reserved concurrency is used up.
+        """
+        function = self.functions.get(target.name, target.qualifier)
+        arn = function.arn_of(target.qualifier)
+        invocation = Invocation(payload=payload, arn=arn, client_context=client_context)
+        return invocation.request_id, self._pool.run(function, invocation)
+
+    def accept(self, target: FunctionName, payload: str) -> str:
+        """Queue an asynchronous invocation; return its request id, which all its attempts will have.
+
+        Raises:
+            NoSuchFunction: There is no such function, version or alias.
+        """
+        self.functions.get(target.name, target.qualifier)
+        event = AsyncEvent(target=target, payload=payload)
+        self._queue.put(event)
+        return event.request_id
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait until no asynchronous event is left, at most *timeout_s* seconds; return whether that came to be."""
+        return self._queue.wait_until_idle(timeout_s)

@@ -1,0 +1,175 @@
+"""A small shop on the sandbox: three functions, their queues and tables, and customers who order.
+
+Orders go to the functions in turn. While the bug is deployed (release 1) some of them fail, always the same ones by
+their number; once the fix is deployed (release 2) the same orders succeed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox.functions import Function, FunctionName, QueueMapping
+from sandbox.local import Sandbox
+from sandbox.shop.customers import make_order
+
+CODE = Path(__file__).parent
+CAPTURE, NOTIFY, FULFIL = "orders-capture", "orders-notify", "orders-fulfil"
+FUNCTIONS = (CAPTURE, NOTIFY, FULFIL)
+TIMEOUT_S = 1.0
+VISIBILITY_S = 2
+MAX_RECEIVES = 2
+FIRST_ORDER = 1001
+_EFFECTS_TABLE, _IDEMPOTENCY_TABLE = "shop-effects", "shop-idempotency"
+_LOOK_AGAIN_S = 0.05
+
+
+class Shop:
+    """The shop, opened on *box*, with the bug deployed.
+
+    Its ARNs: `capture_arn`, `notify_arn`, `fulfil_arn` are the functions; `capture_dlq_arn` (async DLQ),
+    `notify_failures_arn` (on-failure destination), `fulfil_queue_arn` (source queue) and `fulfil_dlq_arn` (the source
+    queue's DLQ) are the queues.
+    """
+
+    def __init__(self, box: Sandbox) -> None:
+        self.box = box
+        self.fixed = False
+        self._service = box.lambda_service
+        self._next = FIRST_ORDER
+        self._make_queues()
+        self._make_table(_EFFECTS_TABLE, "effect_id")
+        self._make_table(_IDEMPOTENCY_TABLE, "id", ttl="expiration")
+        self.capture_arn = self._make_function(CAPTURE, dead_letter_arn=self.capture_dlq_arn)
+        self.notify_arn = self._make_function(NOTIFY, on_failure_arn=self.notify_failures_arn)
+        self.fulfil_arn = self._make_function(FULFIL)
+        self._service.add_mapping(QueueMapping(queue_arn=self.fulfil_queue_arn, function_name=FULFIL))
+        box.app.extensions["shop"] = self
+
+    @property
+    def failure_arns(self) -> tuple[str, str, str]:
+        """The queues where failures land, in the order of the functions."""
+        return self.capture_dlq_arn, self.notify_failures_arn, self.fulfil_dlq_arn
+
+    def orders(self, count: int) -> list[str]:
+        """Let *count* customers order; return the orders' ids. Each order goes to one function, in turn."""
+        orders = [make_order(self._next + n) for n in range(count)]
+        bodies = [json.dumps(order, separators=(",", ":")) for order in orders]
+        turn = self._next % len(FUNCTIONS)
+        self._next += count
+        for name, rest in zip(FUNCTIONS, _in_turn(bodies, turn), strict=True):
+            self._send(name, rest)
+        return [order["orderId"] for order in orders]
+
+    def deploy_fix(self) -> None:
+        """Deploy release 2: from the next invocation on, no order fails."""
+        self._deploy(fixed=True)
+
+    def roll_back(self) -> None:
+        """Deploy release 1 again, with its bugs."""
+        self._deploy(fixed=False)
+
+    def settled(self, timeout_s: float = 30.0) -> bool:
+        """Wait until every order is done or lies where failures land; return whether that came to be in time."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self._service.wait_until_idle(deadline - time.monotonic()) and self._queue_is_empty():
+                return True
+            time.sleep(_LOOK_AGAIN_S)  # SQS tells nobody when a queue is empty
+        return False
+
+    def side_effects(self) -> dict[str, int]:
+        """Return how often each order was carried out, by its id. More than 1 is a customer charged twice."""
+        return dict(Counter(row["order_id"]["S"] for row in self._effects()))
+
+    def failed_orders(self) -> list[str]:
+        """Return the orders that are not carried out. Once `settled`, each of them lies where failures land."""
+        done = self.side_effects()
+        orders = (f"ord-{number}" for number in range(FIRST_ORDER, self._next))
+        return [order for order in orders if order not in done]
+
+    def _deploy(self, *, fixed: bool) -> None:
+        self.fixed = fixed
+        for name in FUNCTIONS:
+            self._service.functions.update(name, environment=_environment(name, fixed=fixed))
+
+    def _make_queues(self) -> None:
+        self.capture_dlq_arn = self._make_queue("orders-capture-dlq")
+        self.notify_failures_arn = self._make_queue("orders-notify-failures")
+        self.fulfil_dlq_arn = self._make_queue("orders-fulfil-dlq")
+        policy = {"deadLetterTargetArn": self.fulfil_dlq_arn, "maxReceiveCount": str(MAX_RECEIVES)}
+        attributes = {"VisibilityTimeout": str(VISIBILITY_S), "RedrivePolicy": json.dumps(policy)}
+        self.fulfil_queue_arn = self._make_queue("orders-fulfil", **attributes)
+
+    def _make_queue(self, name: str, **attributes: str) -> str:
+        sqs = self.box.clients("sqs")
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    def _make_table(self, name: str, key: str, ttl: str | None = None) -> None:
+        dynamodb = self.box.clients("dynamodb")
+        dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        if ttl:
+            setting = {"Enabled": True, "AttributeName": ttl}
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=setting)
+
+    def _make_function(self, name: str, **places: str) -> str:
+        function = Function(
+            name=name,
+            handler=f"{name.replace('-', '.')}.lambda_handler",
+            code=CODE,
+            timeout_s=TIMEOUT_S,
+            environment=_environment(name, fixed=False),
+            dead_letter_arn=places.get("dead_letter_arn"),
+            on_failure_arn=places.get("on_failure_arn"),
+        )
+        return self._service.functions.put(function).arn
+
+    def _send(self, name: str, bodies: list[str]) -> None:
+        """Send orders to a function as its kind of event source does."""
+        if name == FULFIL:
+            self._enqueue(bodies)
+        else:
+            for body in bodies:
+                self._service.accept(FunctionName(name), body)
+
+    def _enqueue(self, bodies: list[str]) -> None:
+        url = self.box.clients.queue_url(self.fulfil_queue_arn)
+        for start in range(0, len(bodies), 10):
+            entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])]
+            self.box.clients("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+    def _queue_is_empty(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.box.clients.queue_url(self.fulfil_queue_arn)
+        counts = self.box.clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return all(counts[name] == "0" for name in names)
+
+    def _effects(self) -> Iterator[Any]:
+        for page in self.box.clients("dynamodb").get_paginator("scan").paginate(TableName=_EFFECTS_TABLE):
+            yield from page["Items"]
+
+
+def _in_turn(bodies: list[str], turn: int) -> list[list[str]]:
+    """Return each function's share of *bodies*, the first of which is for the function whose turn it is."""
+    most = len(FUNCTIONS)
+    return [bodies[(function - turn) % most :: most] for function in range(most)]
+
+
+def _environment(name: str, *, fixed: bool) -> dict[str, str]:
+    return {
+        "EFFECTS_TABLE": _EFFECTS_TABLE,
+        "IDEMPOTENCY_TABLE": _IDEMPOTENCY_TABLE,
+        "POWERTOOLS_SERVICE_NAME": name,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "SHOP_RELEASE": "2" if fixed else "1",
+    }

@@ -1,0 +1,37 @@
+"""Lambda's port: AWS's API, the sandbox's own controls under `/_sandbox/`, and a small page at `/`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, request
+
+from sandbox import api, control
+
+if TYPE_CHECKING:
+    from sandbox.service import LambdaService
+
+LOOPBACK = {"127.0.0.1", "localhost"}
+
+
+def create_app(service: LambdaService) -> Flask:
+    """Make the application that serves *service*. A shop that opens on it is ``app.extensions["shop"]``."""
+    app = Flask(__name__)
+    app.extensions["sandbox"] = service
+    app.before_request(refuse_strangers)
+    app.register_blueprint(api.bp)
+    app.register_blueprint(control.bp)
+    return app
+
+
+def refuse_strangers() -> None:
+    """Refuse what a page of another site sends, or one that has rebound a name to this address.
+
+    Programs send no Origin.
+    """
+    if request.host.partition(":")[0] not in LOOPBACK:
+        abort(403, "This sandbox answers to 127.0.0.1 and localhost only.")
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        abort(403, "This request comes from another site.")
