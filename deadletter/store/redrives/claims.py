@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.event import ReceivedMessage, TargetKind, TargetRef
@@ -13,6 +14,7 @@ from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.store import models
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.redrives.pace import take_turns
+from deadletter.store.redrives.selections import received
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """One item that this worker, and no other, may send once."""
+    """One item that this worker, and no other, may send once. `stands_for` is the ARN that its group stands under."""
 
     redrive_id: int
     position: int
@@ -35,8 +37,7 @@ class Claimed:
     target: TargetRef
     invocation: str
     message: ReceivedMessage
-    function_arn: str | None
-    source_arn: str
+    stands_for: str | None
     deduplication_id: str
 
 
@@ -84,32 +85,30 @@ def _claim_items(session: Session, redrive_id: int, worker: str, n: int, now: da
 
 def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> list[Claimed]:
     """Return the claimed items with the records that they are made of, in the order of sending."""
-    item, event, record, source = models.RedriveItem, models.Event, models.Record, models.Source
+    item, event, record, group = models.RedriveItem, models.Event, models.Record, models.Group
     columns = (
-        item.position, item.event_id, item.target_kind, item.target_arn, event.function_arn, source.arn,
+        item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
         record.message_id, record.body, record.attributes, record.message_attributes,
     )  # fmt: skip
     query = (
         select(*columns)
         .join(event, event.id == item.event_id)
         .join(record, record.id == event.record_id)
-        .join(source, source.id == record.source_id)
+        .join(group, group.id == event.group_id)
         .where(item.redrive_id == redrive.id, item.position.in_(positions))
         .order_by(item.position)
     )
-    return [
-        Claimed(
-            redrive_id=redrive.id,
-            position=row.position,
-            event_id=row.event_id,
-            target=TargetRef(TargetKind(row.target_kind), row.target_arn),
-            invocation=redrive.invocation,
-            message=ReceivedMessage(
-                row.message_id, row.body.decode("utf-8", "surrogatepass"), row.attributes, row.message_attributes
-            ),
-            function_arn=row.function_arn,
-            source_arn=row.arn,
-            deduplication_id=f"redrive-{redrive.id}-{row.position}-{models.micros(redrive.planned_at):x}",
-        )
-        for row in session.execute(query)
-    ]
+    return [_claimed(redrive, row) for row in session.execute(query)]
+
+
+def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
+    return Claimed(
+        redrive_id=redrive.id,
+        position=row.position,
+        event_id=row.event_id,
+        target=TargetRef(TargetKind(row.target_kind), row.target_arn),
+        invocation=redrive.invocation,
+        message=received(row),
+        stands_for=row.function_arn,
+        deduplication_id=f"redrive-{redrive.id}-{row.position}-{models.micros(redrive.planned_at):x}",
+    )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import OUTCOME_MOVES, SETTLED, EventStatus, Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
-from deadletter.store.failures import FailedAgain, fail_again, move_events
+from deadletter.store.failures import FailedAgain, fail_again
+from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.pace import pause_s
 from deadletter.store.redrives.plans import cancel_reason
+from deadletter.store.rowset import table_of, update_rows
+from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,12 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
     before = _claims(session, redrive_id, [report.position for report in reports], worker)
     legal = [_as_cancelled(report, redrive) for report in reports if _may(before.get(report.position), report)]
     _take_back(session, redrive_id, [r.event_id for r in legal if before[r.position] is Outcome.UNKNOWN])
-    ours = _claimed_events(session, redrive_id, [report.event_id for report in legal])
-    groups = _fail_again(session, [report for report in legal if report.event_id in ours], now)
+    groups = _fail_again(session, redrive_id, legal, now)
     _write_items(session, redrive_id, legal, groups, now)
     for report in legal:
         shift(redrive, before[report.position], report.outcome)
     for outcome in {report.outcome for report in legal}:
-        _follow(session, outcome, [r.event_id for r in legal if r.outcome is outcome and r.event_id in ours])
+        _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
     _note_busy(redrive, legal, now)
     advance(redrive, now)
 
@@ -95,21 +96,13 @@ def _as_cancelled(report: Report, redrive: models.Redrive) -> Report:
 
 def _take_back(session: Session, redrive_id: int, event_ids: Sequence[int]) -> None:
     """Claim again the events of items that were `unknown`, unless something else has claimed them since."""
-    event = models.Event
-    free = select(event.id).where(event.id.in_(event_ids), event.redrive_id.is_(None))
-    free = free.where(event.status == EventStatus.UNRESOLVED).order_by(event.id).with_for_update()
-    if event_ids and (found := session.scalars(free).all()):
-        session.execute(update(event).where(event.id.in_(found)).values(redrive_id=redrive_id))
-        move_events(session, found, EventStatus.REDRIVING, release=False)
+    free = and_(models.Event.id.in_(event_ids), models.Event.redrive_id.is_(None))
+    if event_ids:
+        claim = {"redrive_id": redrive_id}
+        move_where(session, [free], EventStatus.REDRIVING, values=claim, before={EventStatus.UNRESOLVED})
 
 
-def _claimed_events(session: Session, redrive_id: int, event_ids: Sequence[int]) -> set[int]:
-    event = models.Event
-    query = select(event.id).where(event.id.in_(event_ids), event.redrive_id == redrive_id)
-    return set(session.scalars(query.order_by(event.id).with_for_update()))
-
-
-def _fail_again(session: Session, reports: Iterable[Report], now: datetime) -> Mapping[int, int]:
+def _fail_again(session: Session, redrive_id: int, reports: Iterable[Report], now: datetime) -> Mapping[int, int]:
     """Count the new failures; return the group of each by event id."""
     failures = [
         FailedAgain(
@@ -118,6 +111,7 @@ def _fail_again(session: Session, reports: Iterable[Report], now: datetime) -> M
             error_type=report.error_type,
             error_message=report.error_message,
             occurred_at=now,
+            redrive_id=redrive_id,
         )
         for report in reports
         if report.outcome is Outcome.FAILED_AGAIN and report.fingerprint is not None
@@ -125,35 +119,46 @@ def _fail_again(session: Session, reports: Iterable[Report], now: datetime) -> M
     return fail_again(session, failures) if failures else {}
 
 
-_WRITTEN = ("outcome", "reason", "sent_id", "evidence", "error_type", "error_message", "stack_trace")
+_WRITTEN = (
+    "outcome", "reason", "sent_id", "settled_at", "evidence", "error_type", "error_message",
+    "stack_trace", "group_id",
+)  # fmt: skip
 
 
 def _write_items(
     session: Session, redrive_id: int, reports: Sequence[Report], groups: Mapping[int, int], now: datetime
 ) -> None:
-    item = models.RedriveItem
-    written: dict[str, Any] = {name: bindparam(f"to_{name}") for name in (*_WRITTEN, "settled_at", "group_id")}
-    query = update(cast("Table", item.__table__)).where(item.redrive_id == redrive_id, item.position == bindparam("at"))
-    values = [
-        {f"to_{name}": getattr(report, name) for name in _WRITTEN}
-        | {"at": report.position, "to_group_id": groups.get(report.event_id)}
-        | {"to_settled_at": now if report.outcome in SETTLED else None}
+    rows = [
+        {
+            "redrive_id": redrive_id,
+            "position": report.position,
+            "outcome": report.outcome,
+            "reason": kept(report.reason, MAX_MESSAGE),
+            "sent_id": kept_id(report.sent_id),
+            "settled_at": now if report.outcome in SETTLED else None,
+            "evidence": report.evidence,
+            "error_type": kept(report.error_type, MAX_NAME),
+            "error_message": kept(report.error_message, MAX_MESSAGE),
+            "stack_trace": report.stack_trace,
+            "group_id": groups.get(report.event_id),
+        }
         for report in reports
     ]
-    if values:
-        session.connection().execute(query.values(written), values)
+    update_rows(session, models.RedriveItem, rows, _WRITTEN, ["redrive_id", "position"])
     if unsent := [report.position for report in reports if report.outcome in {Outcome.WAITING, Outcome.SKIPPED}]:
+        item = models.RedriveItem
         never = update(item).where(item.redrive_id == redrive_id, item.position.in_(unsent))
-        session.execute(never.values(sent_at=None, claimed_by=None))
+        session.execute(never.values(sent_at=None, claimed_by=None).execution_options(synchronize_session=False))
 
 
-def _follow(session: Session, outcome: Outcome, event_ids: Sequence[int]) -> None:
+def _follow(session: Session, redrive_id: int, outcome: Outcome, event_ids: Sequence[int]) -> None:
     """Let the events follow the outcome of their items. (Those that failed again did so with their new failure.)"""
+    ours = and_(models.Event.id.in_(event_ids), models.Event.redrive_id == redrive_id)
     after = event_status_after(outcome)
     if outcome is Outcome.SENT:
-        session.execute(update(models.Event).where(models.Event.id.in_(event_ids)).values(last_outcome=outcome))
-    elif outcome is not Outcome.FAILED_AGAIN and after is not EventStatus.REDRIVING:
-        move_events(session, event_ids, after, outcome=outcome)
+        session.execute(update(table_of(models.Event)).where(ours).values(last_outcome=outcome.value))
+    elif after is not EventStatus.REDRIVING and outcome is not Outcome.FAILED_AGAIN:
+        move_where(session, [ours], after, values={"redrive_id": None, "last_outcome": outcome.value})
 
 
 def _note_busy(redrive: models.Redrive, reports: Sequence[Report], now: datetime) -> None:

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.errors import ChangedSincePlan, IllegalMove
-from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus, check_redrive_move
-from deadletter.plan import Candidate, PlannedItem, RedrivePlan
+from deadletter.plan import PlannedItem, RedrivePlan
 from deadletter.store import models
-from deadletter.store.failures import move_events
+from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import lock, shift
+from deadletter.store.rowset import parts
 
-_CHUNK = 1_000
-
-
-def list_candidates(session: Session, query: Select[int], *, by_id: bool) -> list[Candidate]:
-    """Return what a plan needs to know of the events whose ids *query* selects."""
-    event = models.Event
-    columns = (
-        event.id, event.status, event.occurred_at, event.producer, event.redrive_id, event.redrivable, event.reason,
-        event.target_kind, event.target_arn,
-    )  # fmt: skip
-    rows = session.execute(select(*columns).where(event.id.in_(query)))
-    return [
-        Candidate(
-            event_id=row.id,
-            status=EventStatus(row.status),
-            occurred_at=row.occurred_at,
-            producer=Producer(row.producer),
-            redrive_id=row.redrive_id,
-            redrivable=Redrivable(row.redrivable),
-            reason=row.reason,
-            target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
-            by_id=by_id,
-        )
-        for row in rows
-    ]
+_ROWS = 1_000
+"""Items written by one statement."""
 
 
 def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: ANN401 - columns of the redrive
@@ -65,7 +42,7 @@ def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: A
     session.add(redrive)
     session.flush()
     rows = (_item_values(redrive.id, position, item) for position, item in enumerate(plan.items))
-    while chunk := list(islice(rows, _CHUNK)):
+    while chunk := list(islice(rows, _ROWS)):
         session.execute(insert(models.RedriveItem), chunk)
     return redrive.id
 
@@ -105,9 +82,9 @@ def cancel(session: Session, redrive_id: int, *, by: str, now: datetime) -> None
         raise IllegalMove(message)
     check_redrive_move(before, RedriveStatus.CANCELLED)
     redrive.status, redrive.cancelled_by, redrive.finished_at = RedriveStatus.CANCELLED, by, now
-    released = _skip(session, redrive, cancel_reason(by), now)
     if before is not RedriveStatus.PLANNED:
-        move_events(session, released, EventStatus.UNRESOLVED, outcome=Outcome.SKIPPED)
+        _release_events(session, redrive_id)
+    _skip(session, redrive, cancel_reason(by), now)
 
 
 def cancel_reason(by: str | None) -> str:
@@ -161,14 +138,17 @@ def _waiting(redrive_id: int) -> Select[int]:
 
 def _claim_events(session: Session, redrive_id: int) -> None:
     """Claim the events that nothing else has claimed. Archived ones are here because a person named them."""
-    event = models.Event
-    locked = select(event.id, event.status).where(event.id.in_(_waiting(redrive_id)), event.redrive_id.is_(None))
-    found = session.execute(locked.order_by(event.id).with_for_update()).all()
-    move_events(session, [row.id for row in found if row.status == EventStatus.ARCHIVED], EventStatus.UNRESOLVED)
-    free = [row.id for row in found if row.status in {EventStatus.UNRESOLVED, EventStatus.ARCHIVED}]
-    for chunk in chunks(free):
-        session.execute(update(event).where(event.id.in_(chunk)).values(redrive_id=redrive_id))
-    move_events(session, free, EventStatus.REDRIVING, release=False)
+    free = and_(models.Event.id.in_(_waiting(redrive_id)), models.Event.redrive_id.is_(None))
+    move_where(session, [free], EventStatus.UNRESOLVED, values={}, before={EventStatus.ARCHIVED})
+    claim = {"redrive_id": redrive_id}
+    move_where(session, [free], EventStatus.REDRIVING, values=claim, before={EventStatus.UNRESOLVED})
+
+
+def _release_events(session: Session, redrive_id: int) -> None:
+    """Release the claims on what waits."""
+    ours = and_(models.Event.id.in_(_waiting(redrive_id)), models.Event.redrive_id == redrive_id)
+    values = {"redrive_id": None, "last_outcome": Outcome.SKIPPED.value}
+    move_where(session, [ours], EventStatus.UNRESOLVED, values=values)
 
 
 def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None:
@@ -184,24 +164,14 @@ def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None
     for event_id, status, other in session.execute(lost):
         reasons.setdefault(f"In redrive {other} by now." if other else f"It is {status} by now.", []).append(event_id)
     for reason, event_ids in reasons.items():
-        for chunk in chunks(event_ids):
-            _skip(session, redrive, reason, now, chunk)
+        for some in parts(event_ids):
+            _skip(session, redrive, reason, now, item.event_id.in_(some))
 
 
-def _skip(
-    session: Session, redrive: models.Redrive, reason: str, now: datetime, only: Sequence[int] | None = None
-) -> Sequence[int]:
-    """Skip what waits in a locked redrive (*only* these events, if given); return the ids of the events."""
+def _skip(session: Session, redrive: models.Redrive, reason: str, now: datetime, *only: ColumnElement[bool]) -> None:
+    """Skip what waits in a locked redrive (*only* that, if given)."""
     item = models.RedriveItem
-    query = update(item).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
-    if only is not None:
-        query = query.where(item.event_id.in_(only))
-    query = query.values(outcome=Outcome.SKIPPED, reason=reason, settled_at=now).returning(item.event_id)
-    skipped = session.scalars(query.execution_options(synchronize_session=False)).all()
-    shift(redrive, Outcome.WAITING, Outcome.SKIPPED, len(skipped))
-    return skipped
-
-
-def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Return *ids* in parts that fit into one statement."""
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+    query = update(item).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING, *only)
+    query = query.values(outcome=Outcome.SKIPPED, reason=reason, settled_at=now)
+    skipped = session.execute(query.execution_options(synchronize_session=False))
+    shift(redrive, Outcome.WAITING, Outcome.SKIPPED, cast("CursorResult[()]", skipped).rowcount)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, Select, or_, select, update
+from sqlalchemy import Row, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.outcome import Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
-from deadletter.store.failures import move_events
+from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
 
 _MOST = 1_000
@@ -77,5 +77,6 @@ def _settle(
     query = update(item).where(item.redrive_id == redrive.id, item.position.in_([position for position, _ in rows]))
     session.execute(query.values(outcome=after, **values).execution_options(synchronize_session=False))
     shift(redrive, _BEFORE[after], after, len(rows))
-    ours = select(event.id).where(event.id.in_([event_id for _, event_id in rows]), event.redrive_id == redrive.id)
-    move_events(session, session.scalars(ours.order_by(event.id)).all(), event_status_after(after), outcome=after)
+    ours = and_(event.id.in_([event_id for _, event_id in rows]), event.redrive_id == redrive.id)
+    freed = {"redrive_id": None, "last_outcome": after.value}
+    move_where(session, [ours], event_status_after(after), values=freed)

@@ -1,0 +1,74 @@
+"""From what a target answered to what became of the event. Pure but for its types."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
+from deadletter.event import FailedEvent
+from deadletter.fingerprint import Fingerprint, cause_of, fingerprint
+from deadletter.outcome import Outcome
+from deadletter.ports import Answer
+from deadletter.store.redrives.claims import Claimed
+from deadletter.store.redrives.outcomes import Busy, Report
+
+
+def report_of(claimed: Claimed, event: FailedEvent, answer: Answer | Exception, *, jitter: float) -> Report:
+    """Return what became of *claimed*, given the target's *answer*; *jitter*, 0 to 1, spreads back-offs.
+
+    Nothing is guessed: whatever is neither an answer nor a refusal may have been taken, and is `unknown`.
+    """
+    if isinstance(answer, Answer):
+        return _answered(claimed, event, answer)
+    to, reason = _outcome_of(answer), str(answer)
+    busy = Busy(reason, answer.retry_after_s, jitter) if isinstance(answer, TargetBusy) else None
+    shown = None if to is Outcome.WAITING else reason
+    return Report(position=claimed.position, event_id=claimed.event_id, outcome=to, reason=shown, busy=busy)
+
+
+def unsent(claimed: Claimed) -> Report:
+    """Return the report that gives a claim back: it was not sent, and waits for its next turn."""
+    return Report(position=claimed.position, event_id=claimed.event_id, outcome=Outcome.WAITING)
+
+
+def _outcome_of(error: Exception) -> Outcome:
+    if isinstance(error, TargetBusy):
+        return Outcome.WAITING
+    return Outcome.SKIPPED if isinstance(error, TargetRefused) else Outcome.UNKNOWN
+
+
+def lost(error: Exception) -> AnswerLost:
+    """Return what an error that nobody expected means for an event that may have been sent."""
+    return AnswerLost(f"Sending failed in a way that we do not know ({type(error).__name__}): it may have arrived.")
+
+
+def _answered(claimed: Claimed, event: FailedEvent, answer: Answer) -> Report:
+    report = Report(
+        position=claimed.position,
+        event_id=claimed.event_id,
+        outcome=Outcome.SUCCEEDED if answer.finished else Outcome.SENT,
+        sent_id=answer.sent_id,
+        evidence=answer.evidence,
+    )
+    if not answer.failed:
+        return report
+    return replace(
+        report,
+        outcome=Outcome.FAILED_AGAIN,
+        error_type=answer.error_type,
+        error_message=answer.error_message,
+        stack_trace=answer.stack_trace,
+        fingerprint=_fingerprint_of(claimed, event, answer),
+    )
+
+
+def _fingerprint_of(claimed: Claimed, event: FailedEvent, answer: Answer) -> Fingerprint:
+    """Return the new failure's fingerprint, under the function that the event's own group stands under."""
+    failed = replace(
+        event,
+        error_type=answer.error_type,
+        error_message=answer.error_message,
+        stack_trace=answer.stack_trace,
+        condition=None,
+    )
+    return fingerprint(cause_of(failed, stands_for=claimed.stands_for or claimed.target.arn))

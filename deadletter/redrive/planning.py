@@ -1,0 +1,166 @@
+"""From a selection to a frozen plan, and from a confirmed plan to a redrive that runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from deadletter.errors import BadInput
+from deadletter.event import Producer, TargetKind, TargetRef
+from deadletter.filters import EventFilter
+from deadletter.parse import parse_message
+from deadletter.plan import INVOCATIONS, Candidate, plan_redrive
+from deadletter.rebuild import payload_is_json
+from deadletter.settings import Settings
+from deadletter.store import read, write
+from deadletter.store.redrives import get_redrive, plans, selections
+from deadletter.store.rows import RedriveRow
+
+MAX_RATE = 10_000.0
+"""Events per second that one redrive may ask for."""
+
+DEFAULT_SETTLE_S = 3_600.0
+"""How long silence has to last before it counts as success, where neither the settings nor the target say."""
+
+# A function was invoked with it before, or it will be wrapped: it is JSON by nature.
+_ALWAYS_JSON = frozenset({Producer.LAMBDA_DESTINATION, Producer.SQS_REDRIVE})
+
+
+def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
+    engine: Engine,
+    selection: EventFilter | Sequence[int],
+    *,
+    target: TargetRef | None = None,
+    rate: float | None = None,
+    invocation: str = "RequestResponse",
+    asked_by: str,
+    settings: Settings,
+    now: datetime,
+) -> int:
+    """Resolve *selection* once into a frozen plan; return its redrive's id. Nothing is claimed, nothing is sent.
+
+    Args:
+        engine: The database.
+        selection: A filter, or the ids of events.
+        target: Where all of them are to go; None sends each to its own target.
+        rate: Events per second; None takes the settings' rate.
+        invocation: How functions are invoked: `RequestResponse` or `Event`.
+        asked_by: Who asks, for the record.
+        settings: Says the default rate and settling time.
+        now: The time now, UTC.
+
+    Raises:
+        BadInput: Nothing matches, or rate or invocation are not possible; the message says what is.
+    """
+    rate = settings.rate if rate is None else rate
+    _check(rate, invocation)
+    with read(engine) as session:
+        candidates = selections.list_candidates(session, selection)
+        if not candidates:
+            raise BadInput(_nothing(selection))
+        known = _with_payload_facts(session, candidates, target)
+        title = selections.title_of(session, selection)
+    plan = plan_redrive(known, override=target, rate=rate, invocation=invocation)
+    with write(engine) as session:
+        return plans.create(
+            session,
+            plan,
+            title=title,
+            selection=_as_data(selection),
+            invocation=invocation,
+            rate=rate,
+            asked_by=asked_by,
+            planned_at=now,
+            settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
+        )
+
+
+def start(engine: Engine, redrive_id: int, *, digest: str, started_by: str, now: datetime) -> RedriveRow:
+    """Let a planned redrive run; *digest* is that of the plan that was confirmed.
+
+    Raises:
+        NotFound: There is no such redrive.
+        ChangedSincePlan: Another plan was confirmed, or nothing of it can be sent any more.
+        IllegalMove: It was started or cancelled before, or its plan has nothing to send.
+    """
+    with write(engine) as session:
+        plans.start(session, redrive_id, digest=digest, started_by=started_by, now=now)
+        session.flush()
+        return get_redrive(session, redrive_id)
+
+
+def cancel(engine: Engine, redrive_id: int, *, by: str, now: datetime) -> RedriveRow:
+    """End a redrive by hand: what was sent stays sent, what waits will not be sent.
+
+    Raises:
+        NotFound: There is no such redrive.
+        IllegalMove: It has ended already.
+    """
+    with write(engine) as session:
+        plans.cancel(session, redrive_id, by=by, now=now)
+        session.flush()
+        return get_redrive(session, redrive_id)
+
+
+def parse_target(arn: str) -> TargetRef:
+    """Return the target with that ARN: a function (its version or alias may follow) or an SQS queue.
+
+    Raises:
+        BadInput: It is neither.
+    """
+    arn = arn.strip()
+    parts = arn.split(":")
+    if all(parts) and arn.isascii() and arn.isprintable() and parts[0] == "arn":
+        if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] and len(parts) in {7, 8}:
+            return TargetRef(TargetKind.LAMBDA, arn)
+        if parts[2:3] == ["sqs"] and len(parts) == 6:  # noqa: PLR2004 - arn:aws:sqs:region:account:name
+            return TargetRef(TargetKind.SQS, arn)
+    raise BadInput(
+        f"{arn[:200]!r} is not the ARN of a function or a queue. Write arn:aws:lambda:REGION:ACCOUNT:function:NAME "
+        "or arn:aws:sqs:REGION:ACCOUNT:NAME."
+    )
+
+
+def _check(rate: float, invocation: str) -> None:
+    if not (math.isfinite(rate) and 0 < rate <= MAX_RATE):
+        raise BadInput(f"The rate is {rate:g} events per second, and must be above 0 and at most {MAX_RATE:,.0f}.")
+    if invocation not in INVOCATIONS:
+        raise BadInput(f"The invocation is {invocation!r}, and must be one of: {', '.join(INVOCATIONS)}.")
+
+
+def _with_payload_facts(
+    session: Session, candidates: Sequence[Candidate], override: TargetRef | None
+) -> Iterable[Candidate]:
+    """Return *candidates*, knowing of each that would go to a function whether its payload is JSON."""
+    unsure = [candidate.event_id for candidate in candidates if _may_not_be_json(candidate, override)]
+    bad = {
+        event_id
+        for event_id, message in selections.iter_messages(session, unsure)
+        if not payload_is_json(parse_message(message))
+    }
+    return (
+        replace(candidate, payload_is_json=False) if candidate.event_id in bad else candidate
+        for candidate in candidates
+    )
+
+
+def _may_not_be_json(candidate: Candidate, override: TargetRef | None) -> bool:
+    target = override or candidate.target
+    return target is not None and target.kind is TargetKind.LAMBDA and candidate.producer not in _ALWAYS_JSON
+
+
+def _nothing(selection: EventFilter | Sequence[int]) -> str:
+    if not isinstance(selection, EventFilter):
+        return "None of the events that you selected exists. Select some, then plan again."
+    return f"No event matches {selection.to_query() or 'the filter'}. Widen the filter, then plan again."
+
+
+def _as_data(selection: EventFilter | Sequence[int]) -> dict[str, str | list[int]]:
+    if isinstance(selection, EventFilter):
+        return {"filter": selection.to_query()}
+    return {"events": list(selection)}

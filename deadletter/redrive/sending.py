@@ -1,0 +1,87 @@
+"""Sending what is claimed, and writing down what became of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Engine
+
+from deadletter.errors import TargetRefused
+from deadletter.event import FailedEvent, TargetRef
+from deadletter.parse import parse_message
+from deadletter.ports import Answer, Outgoing, Target
+from deadletter.rebuild import rebuild
+from deadletter.redrive.answers import lost, report_of
+from deadletter.store import write
+from deadletter.store.redrives.claims import Claimed
+from deadletter.store.redrives.outcomes import Report, record
+
+log = logging.getLogger(__name__)
+
+Where = tuple[int, TargetRef, str]
+"""What one send call has in common: redrive, target, invocation."""
+
+
+def sorted_by_target(claims: Iterable[Claimed]) -> Mapping[Where, Sequence[Claimed]]:
+    """Return *claims* by what they can share a send call with, each in the order of sending."""
+    parts: dict[Where, list[Claimed]] = {}
+    for claimed in claims:
+        parts.setdefault((claimed.redrive_id, claimed.target, claimed.invocation), []).append(claimed)
+    return parts
+
+
+def batches(claims: Sequence[Claimed], size: int) -> Iterable[Sequence[Claimed]]:
+    """Return *claims* in send calls of at most *size*."""
+    rest = iter(claims)
+    return iter(lambda: list(islice(rest, size)), [])
+
+
+def send(claims: Sequence[Claimed], target: Target) -> list[Report]:
+    """Send *claims* in one call, once; return what became of each. Never raises: they may be out."""
+    events = {claimed.event_id: parse_message(claimed.message) for claimed in claims}
+    outgoing: list[Outgoing] = []
+    answers: dict[int, Answer | Exception] = {}
+    for claimed in claims:
+        made = _outgoing(claimed, events[claimed.event_id])
+        if isinstance(made, Outgoing):
+            outgoing.append(made)
+        else:
+            answers[claimed.event_id] = made
+    answers.update(_answers(target, outgoing))
+    jitter = random.random()  # noqa: S311 - spreads back-offs; no secret
+    return [report_of(one, events[one.event_id], answers[one.event_id], jitter=jitter) for one in claims]
+
+
+def record_all(engine: Engine, reports: Mapping[int, Sequence[Report]], *, worker: str, now: datetime) -> None:
+    """Write down the *reports* of one worker, by redrive, in one transaction."""
+    with write(engine) as session:
+        for redrive_id in sorted(reports):
+            record(session, redrive_id, reports[redrive_id], worker=worker, now=now)
+
+
+def _outgoing(claimed: Claimed, event: FailedEvent) -> Outgoing | TargetRefused:
+    try:
+        return rebuild(
+            claimed.message,
+            event,
+            claimed.target,
+            key=claimed.event_id,
+            deduplication_id=claimed.deduplication_id,
+        )
+    except TargetRefused as refusal:
+        return refusal
+
+
+def _answers(target: Target, outgoing: Sequence[Outgoing]) -> Mapping[int, Answer | Exception]:
+    if not outgoing:
+        return {}
+    try:
+        answers = target.send(outgoing)
+    except Exception as error:
+        log.exception("sending failed in a way that the adapter does not know")
+        return {one.key: lost(error) for one in outgoing}
+    return {one.key: answer for one, answer in zip(outgoing, answers, strict=True)}

@@ -1,0 +1,108 @@
+"""What a redrive was asked for: the events of a filter or by their ids, what they are called, and their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session
+
+from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus
+from deadletter.plan import Candidate
+from deadletter.store import models, search
+from deadletter.store.rowset import parts
+
+_AT_ONCE = 100
+"""How many bodies, of up to 1 MiB, are held at a time."""
+
+_COLUMNS = tuple(
+    getattr(models.Event, name)
+    for name in (
+        "id",
+        "status",
+        "occurred_at",
+        "producer",
+        "redrive_id",
+        "redrivable",
+        "reason",
+        "target_kind",
+        "target_arn",
+    )
+)
+
+
+def list_candidates(session: Session, selection: EventFilter | Sequence[int]) -> list[Candidate]:
+    """Return what a plan needs to know of the events that *selection* means, in any order."""
+    if isinstance(selection, EventFilter):
+        query = select(*_COLUMNS).where(*conditions(session, selection))
+        return [_candidate(row, by_id=False) for row in session.execute(query)]
+    queries = (select(*_COLUMNS).where(models.Event.id.in_(some)) for some in parts(set(selection)))
+    return [_candidate(row, by_id=True) for query in queries for row in session.execute(query)]
+
+
+def iter_messages(session: Session, event_ids: Sequence[int]) -> Iterator[tuple[int, ReceivedMessage]]:
+    """Yield events' main messages, with the events' ids; few are held at a time."""
+    record = models.Record
+    columns = (models.Event.id, record.message_id, record.body, record.attributes, record.message_attributes)
+    for start in range(0, len(event_ids), _AT_ONCE):
+        query = select(*columns).join(record, record.id == models.Event.record_id)
+        for row in session.execute(query.where(models.Event.id.in_(event_ids[start : start + _AT_ONCE]))):
+            yield row.id, received(row)
+
+
+def received(row: Row[Any]) -> ReceivedMessage:
+    """Return the message of a row with a record's columns, as it was received."""
+    body: bytes = row.body
+    return ReceivedMessage(
+        row.message_id, body.decode("utf-8", "surrogatepass"), row.attributes, row.message_attributes
+    )
+
+
+def title_of(session: Session, selection: EventFilter | Sequence[int]) -> str:
+    """Return what was chosen, in words: `PaymentError in orders-capture`, `3 selected events`."""
+    if not isinstance(selection, EventFilter):
+        count = len(set(selection))
+        return "1 selected event" if count == 1 else f"{count:,} selected events"
+    rest = [f"{name.replace('_', ' ')} {value}" for name, value in selection.parts() if name not in {"group", "status"}]
+    group = session.get(models.Group, selection.group) if selection.group else None
+    subject = f"{group.error_type or group.title} in {group.function_name}" if group else "All events"
+    return ", ".join([subject, *rest])
+
+
+def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
+    return Candidate(
+        event_id=row.id,
+        status=EventStatus(row.status),
+        occurred_at=row.occurred_at,
+        producer=Producer(row.producer),
+        redrive_id=row.redrive_id,
+        redrivable=Redrivable(row.redrivable),
+        reason=row.reason,
+        target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
+        by_id=by_id,
+    )
+
+
+def conditions(session: Session, chosen: EventFilter) -> list[ColumnElement[bool]]:
+    """Return what an event has to meet to be let through."""
+    event = models.Event
+    given: dict[ColumnElement[bool], object] = {
+        event.status == chosen.status: chosen.status,
+        event.group_id == chosen.group: chosen.group,
+        event.group_id.in_(chosen.groups or ()): chosen.groups,
+        event.source_id == chosen.source: chosen.source,
+        event.function_name == chosen.function: chosen.function,
+        event.error_type == chosen.error_type: chosen.error_type,
+        event.producer == chosen.producer: chosen.producer,
+    }
+    found = [condition for condition, value in given.items() if value is not None]
+    if chosen.since:
+        found.append(event.occurred_at >= chosen.since)
+    if chosen.until:
+        found.append(event.occurred_at < chosen.until)
+    if chosen.text:
+        found.append(event.id.in_(search.event_ids(session, chosen.text)))
+    return found
