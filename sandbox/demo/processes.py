@@ -34,8 +34,7 @@ class Product:
             raise CommandFailed(f"redrive {' '.join(args)} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
-    def ask(self, *args: str, ok: Sequence[int] = (0,)) -> Any:  # noqa: ANN401 - whatever JSON document the command
-    prints
+    def ask(self, *args: str, ok: Sequence[int] = (0,)) -> Any:  # noqa: ANN401 - any JSON document
         """Run one command with `--json` and return its document."""
         return json.loads(self.run(*args, "--json", ok=ok))
 
