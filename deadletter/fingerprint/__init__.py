@@ -1,7 +1,7 @@
 """One cause, one fingerprint: the function, the error type, and its own stack frames or else the masked message. Pure.
 
-The same cause gives the same fingerprint in every process and whatever came before. `VERSION` changes with the masks and
-the rules, and stands before the hash, so that old groups are not mixed with new ones.
+The same cause gives the same fingerprint in every process and whatever came before. `VERSION` changes with the masks
+and the rules, and stands before the hash, so that old groups are not mixed with new ones.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _LAMBDA_PARTS = 7
 class Fingerprint:
     """What makes events one group, and what of each does not count.
 
-    `value` is the version and a hash, ``1:9f86d081...``. `frames` are empty where the message made the fingerprint. `left_out`
-    are people's words for what varies and was not counted.
+    `value` is the version and a hash, ``1:9f86d081...``. `frames` are empty where the message made the fingerprint.
+    `left_out` are people's words for what varies and was not counted.
     """
 
     value: str
@@ -53,7 +53,7 @@ class Fingerprint:
 
 
 def fingerprint(cause: Cause) -> Fingerprint:
-    """Return the fingerprint of *cause*. Reads the first 8,192 characters of the message and 2,000 lines of the stack."""
+    """Return the fingerprint of *cause*, from at most 8,192 characters of message and 2,000 lines of stack."""
     end = end_of(cause)
     message = end.message if end else cause.error_message
     masked = mask(message).text if message else None
@@ -78,8 +78,8 @@ def same_cause(
 ) -> bool:
     """Return whether *new* is the cause that a known group's facts describe.
 
-    Equal type and frames are; so is an equal masked message where one side knows less: a DLQ's message carries neither type nor
-    stack, and the answer of the same failure's next invocation carries both.
+    Equal type and frames are; so is an equal masked message where one side knows less: a DLQ's message carries neither
+    type nor stack, and the answer of the same failure's next invocation carries both.
     """
     if function_name != new.function_name or not _agree(error_type, new.error_type) or not _agree(frames, new.frames):
         return False

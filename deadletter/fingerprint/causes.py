@@ -1,4 +1,4 @@
-"""From what a record says to the cause that counts: the runtime's own ends told apart, an event's or a line's facts read."""
+"""What a record says, read as a cause; and the ways in which the runtime itself ends an invocation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONDITIONS = {
 
 
 class End(NamedTuple):
-    """How the runtime itself ended an invocation: the type that newer records carry, the message that all do, a title."""
+    """How the runtime ended an invocation: the type that newer records carry, the message that all do, and a title."""
 
     error_type: str
     message: str
@@ -82,9 +82,10 @@ def cause_of(event: FailedEvent, *, stands_for: str | None = None) -> Cause:
 
 
 def cause_from(fields: Mapping[str, object]) -> Cause:
-    """Read a cause from a decoded JSON object with `error_type`, `error_message`, `stack_trace` and `function_arn`, all optional.
+    """Read a cause from a decoded JSON object.
 
-    `stack_trace` is null, a text, or a list of texts.
+    It may have `error_type`, `error_message` and `function_arn`, each a text or null, and `stack_trace`: a text, a list
+    of texts, or null. Other members do not matter.
 
     Raises:
         BadInput: It is no object, or one of the four is of another type; the message names it.

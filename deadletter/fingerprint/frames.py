@@ -34,11 +34,11 @@ _MADE_UP = re.compile(r"\d+|0x[0-9a-f]+")
 
 
 def in_app_frames(stack_trace: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the frames of the function's own code, each once, as in the trace: ``("app.py lambda_handler", "app.py reserve")``.
+    """Return the frames of the function's own code, in the trace's order: ``("app.py handler", "app.py reserve")``.
 
-    A frame is a file, relative to the task root, and a function; line numbers move with every release. A recursion's repeats count
-    once. Only the first syntax that is seen (Python, Node.js, Java) counts, and only at a line's start, so that source lines and
-    messages inside the trace are not taken for frames.
+    A frame is a file, relative to the task root, and a function; line numbers move with every release. A recursion's
+    repeats count once. Only the first syntax that is seen (Python, Node.js, Java) counts, and only at a line's start,
+    so that source lines and messages inside the trace are not taken for frames.
     """
     frames = dict.fromkeys(frame for frame in _frames(stack_trace or ()) if frame)
     return tuple(islice(frames, MAX_FRAMES))
@@ -68,13 +68,13 @@ def _from_file(match: re.Match[str]) -> str | None:
     inside = path.removeprefix(_TASK_ROOT)
     if _LIBRARIES.search(inside):
         return None
-    # Outside of Lambda nobody knows the root, and temporary folders differ from run to run: the file's own name must do.
+    # Outside of Lambda nobody knows the root, and folders differ from run to run: the file's own name must do.
     file = inside if inside is not path else path.rsplit("/", 1)[-1]
     return f"{file} {match['name'] or '<module>'}"
 
 
 def _from_class(match: re.Match[str]) -> str | None:
-    """Return ``file class.method`` of a Java frame; numbers in made-up names (lambdas, proxies) vary from build to build."""
+    """Return ``file class.method`` of a Java frame; numbers in made-up names (lambdas, proxies) vary by build."""
     name = match["name"]
     return None if name.startswith(_JAVA_LIBRARIES) else f"{match['path']} {_MADE_UP.sub('', name)}"
 
