@@ -1,0 +1,62 @@
+"""The composition point: settings in, the console out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from flask import Flask, redirect, url_for
+from jinja2 import StrictUndefined
+from sqlalchemy import Engine, text
+from werkzeug.wrappers import Response
+
+from console import assets, context, problems, security, templating
+from console.views import events, groups, overview, redrives, reports, sources
+from deadletter.settings import Settings
+from deadletter.store import make_engine
+
+# No inline styles of htmx's own and no eval (the CSP forbids both); no payloads in the browser's local storage.
+_HTMX_CONFIG = {
+    "includeIndicatorStyles": False,
+    "allowEval": False,
+    "selfRequestsOnly": True,
+    "historyCacheSize": 0,
+    "refreshOnHistoryMiss": True,
+}
+_ROOT = Path(__file__).resolve().parent
+
+
+def create_app(
+    settings: Settings, engine: Engine | None = None, *, clock: Callable[[], datetime] = context.utc_now
+) -> Flask:
+    """Make the console.
+
+    Args:
+        settings: Everything that can be chosen.
+        engine: The database; made from *settings* where not given.
+        clock: What tells the time, aware and in UTC.
+    """
+    app = Flask("console", root_path=str(_ROOT), template_folder=str(_ROOT.parent / "templates"))
+    context.register(app, context.Wiring(settings, engine or make_engine(settings), clock))
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.globals["htmx_config"] = json.dumps(_HTMX_CONFIG)
+    templating.register(app, settings)
+    for part in (assets, problems, security):
+        part.register(app)
+    for view in (overview, groups, events, redrives, sources, reports):
+        app.register_blueprint(view.bp)
+    app.add_url_rule("/", "home", _home)
+    app.add_url_rule("/healthz", "healthz", _healthz)
+    return app
+
+
+def _home() -> Response:
+    return redirect(url_for("groups.index"))
+
+
+def _healthz() -> tuple[str, int, dict[str, str]]:
+    """Answer 200 while the database answers; the 503 page otherwise."""
+    context.session().execute(text("SELECT 1"))
+    return "ok\n", 200, {"Content-Type": "text/plain; charset=utf-8"}

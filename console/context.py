@@ -1,0 +1,73 @@
+"""What a view needs of its request: the settings, the time, the operator, and one read-only look at the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from flask import Flask, current_app, g
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from deadletter import store
+from deadletter.settings import Settings
+
+_KEY = "redrive"
+
+
+def utc_now() -> datetime:
+    """Return the time now, aware, UTC."""
+    return datetime.now(tz=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the composition point hands to every request."""
+
+    settings: Settings
+    engine: Engine
+    clock: Callable[[], datetime]
+
+
+def register(app: Flask, wiring: Wiring) -> None:
+    """Hand *wiring* to every request of *app*, and close what a request opened when it ends."""
+    app.extensions[_KEY] = wiring
+    app.teardown_request(_close)
+
+
+def settings() -> Settings:
+    """Return the settings."""
+    return _wiring().settings
+
+
+def engine() -> Engine:
+    """Return the engine, for the use cases, which open transactions of their own."""
+    return _wiring().engine
+
+
+def now() -> datetime:
+    """Return the time of this request: the same one however often it is asked."""
+    if "now" not in g:
+        g.now = _wiring().clock()
+    return cast("datetime", g.now)
+
+
+def session() -> Session:
+    """Return this request's read-only session: one snapshot, so that the numbers of a page agree with each other."""
+    if "reading" not in g:
+        g.reading = store.read(engine())
+        g.session = g.reading.__enter__()
+    return cast("Session", g.session)
+
+
+def _wiring() -> Wiring:
+    return cast("Wiring", current_app.extensions[_KEY])
+
+
+def _close(error: BaseException | None) -> None:
+    reading: AbstractContextManager[Session] | None = g.pop("reading", None)
+    if reading is not None:
+        reading.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)

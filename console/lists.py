@@ -1,0 +1,29 @@
+"""What the list pages share: a page of events, and why a list is empty. Reads the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.context import now, session
+from console.empty import Empty, why_empty
+from console.forms import Listing
+from deadletter.store import queries
+from deadletter.store.sources import list_sources
+
+
+def events_facts(listing: Listing) -> dict[str, Any]:
+    """Return what `events/_list.html` shows: the page, how many match, and why it is empty if it is."""
+    page = queries.list_events(session(), listing.chosen, cursor=listing.cursor)
+    total = queries.count_events(session(), listing.chosen)
+    return {"listing": listing, "page": page, "total": total, "empty": None if page.rows else empty("events", listing)}
+
+
+def empty(noun: str, listing: Listing) -> Empty:
+    """Return why a list of *noun* is empty."""
+    return why_empty(
+        noun,
+        filtered=listing.filtered,
+        sources=list_sources(session(), now=now()),
+        workers=queries.list_workers(session()),
+        now=now(),
+    )

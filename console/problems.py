@@ -1,0 +1,79 @@
+"""Errors as pages: a status code, a sentence that says what happened, and where to go from here."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, render_template, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from console.forms import local_path
+from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove, NotFound, RedriveError
+
+log = logging.getLogger(__name__)
+
+_STATUS: dict[type[RedriveError], int] = {NotFound: 404, BadInput: 422, ChangedSincePlan: 409, IllegalMove: 409}
+_TITLES = {
+    400: "This request is not understood",
+    403: "Refused",
+    404: "There is nothing here",
+    405: "This address does not take that",
+    409: "Something changed in the meantime",
+    413: "That is too large",
+    422: "This cannot be done as asked",
+    500: "The console failed",
+    503: "The database does not answer",
+}
+_SENTENCES = {
+    404: "No page has this address. Nothing is lost: events, groups and redrives keep theirs.",
+    405: "The page at this address is read by GET or changed by its own form, not the other way round.",
+    413: "A form of this console is at most 1 MB. Choose everything that matches a filter instead of single rows.",
+}
+_KEEPS_FORM = frozenset({404, 409, 422})
+_BROKEN = "An error in the console itself; nothing was changed by this request. Its log says what happened."
+_BUSY = (
+    "The database is busy or cannot be reached, so nothing was read or changed. Load the page again in a few seconds. "
+    "If it stays so, see whether another program holds it open, its disk is full, or its server is down."
+)
+Answer = tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+def register(app: Flask) -> None:
+    """Turn every error of *app* into a page."""
+    app.register_error_handler(RedriveError, _redrive_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _any_error)
+
+
+def status_of(error: RedriveError) -> int:
+    """Return the HTTP status that says what *error* says."""
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+
+
+def problem(status: int, sentence: str) -> tuple[str, int]:
+    """Return the page of one problem, with the way back to the list that a form came from."""
+    back_to = local_path(request.form.get("back", ""), "") if status in _KEEPS_FORM else ""
+    title = _TITLES.get(status, "Problem")
+    return render_template("problem.html", status=status, title=title, sentence=sentence, back_to=back_to), status
+
+
+def _redrive_error(error: RedriveError) -> Answer:
+    return problem(status_of(error), str(error))
+
+
+def _database_error(error: OperationalError) -> Answer:
+    log.warning("database: %s", error.orig)
+    return (*problem(503, _BUSY), {"Retry-After": "5"})
+
+
+def _http_error(error: HTTPException) -> Answer:
+    status = error.code or 500
+    own_words = status in {400, 403} and error.description
+    return problem(status, str(own_words or _SENTENCES.get(status) or error.description))
+
+
+def _any_error(error: Exception) -> Answer:
+    log.error("unhandled: %s", type(error).__name__, exc_info=error)
+    return problem(500, _BROKEN)

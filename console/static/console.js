@@ -1,0 +1,96 @@
+// Comfort on top of pages that work without it: the selection's numbers and the keyboard. No state of its own.
+"use strict";
+
+// Selection: the main button says how many, and says why when it cannot be pressed.
+
+const form = () => document.querySelector("form[data-selection]");
+const ticks = (of) => [...of.querySelectorAll(".tick input")];
+
+function showSelection() {
+  const selection = form();
+  const button = document.querySelector('button[form="selection"][data-redrive]');
+  if (!selection || !button) return;
+  const all = selection.querySelector("[data-all]");
+  const boxes = ticks(selection);
+  const ticked = boxes.filter((box) => box.checked);
+  const n = ticked.reduce((sum, box) => sum + Number(box.dataset.count), 0);
+  const page = selection.querySelector("[data-tick-page]");
+  page.closest("label").hidden = false;
+  page.checked = boxes.length > 0 && ticked.length === boxes.length;
+  page.indeterminate = ticked.length > 0 && ticked.length < boxes.length;
+  selection.querySelector("[data-ticked]").textContent = ticked.length ? `${ticked.length} of ${boxes.length} rows ticked` : "Ticked rows: none";
+  const nothing = !all.checked && n === 0;
+  button.disabled = nothing;
+  button.title = nothing ? (ticked.length ? "Nothing of what is ticked is unresolved." : "Tick some rows first, or choose all that match.") : "";
+  button.textContent = all.checked ? all.dataset.all : nothing ? "Redrive selected" : `Redrive ${n.toLocaleString("en")} ${n === 1 ? "event" : "events"}`;
+  for (const other of document.querySelectorAll('button[form="selection"]:not([data-redrive])')) {
+    other.disabled = !all.checked && ticked.length === 0;
+    other.title = other.disabled ? "Tick some rows first, or choose all that match." : "";
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const selection = form();
+  if (!selection || !selection.contains(event.target)) return;
+  if (event.target.matches("[data-tick-page]")) for (const box of ticks(selection)) box.checked = event.target.checked;
+  // Ticking a row means those rows: choosing everything is only ever done by its own button.
+  if (event.target.type === "checkbox") selection.querySelector('[name="scope"][value="page"]').checked = true;
+  showSelection();
+});
+document.addEventListener("htmx:afterSettle", showSelection);
+window.addEventListener("pageshow", showSelection);
+
+// Addresses stay short: a filter that is not set is not in them.
+document.addEventListener("htmx:configRequest", (event) => {
+  for (const [name, value] of [...event.detail.formData.entries()]) if (value === "") event.detail.formData.delete(name);
+});
+
+// A redrive cannot be asked for twice by pressing twice.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (event.target.method === "post" && button) setTimeout(() => (button.disabled = true));
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const button of document.querySelectorAll("form[method=post] button:disabled:not([title])")) button.disabled = false;
+});
+
+// Keyboard
+
+let waitsForPlace = 0;
+
+function moveRow(step) {
+  const rows = [...document.querySelectorAll("a[data-row]")];
+  const here = rows.findIndex((row) => row.closest("tr").contains(document.activeElement));
+  const next = here < 0 ? (step > 0 ? 0 : rows.length - 1) : here + step;
+  rows[Math.min(Math.max(next, 0), rows.length - 1)]?.focus();
+}
+
+function tickRow() {
+  document.activeElement?.closest("tr")?.querySelector(".tick input")?.click();
+}
+
+function redrive() {
+  document.querySelector("button[data-confirm]")?.focus();
+  document.querySelector("button[data-redrive]:not(:disabled)")?.click();
+}
+
+const KEYS = {
+  "/": () => document.querySelector('.top input[type="search"]').select(),
+  "?": () => document.querySelector("#help").showModal(),
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  x: tickRow,
+  r: redrive,
+  g: () => (waitsForPlace = Date.now()),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input:not([type=checkbox], [type=radio]), select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const goes = Date.now() - waitsForPlace < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  waitsForPlace = 0;
+  if (goes) goes.click();
+  else if (KEYS[event.key]) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+});

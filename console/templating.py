@@ -1,0 +1,111 @@
+"""What templates may call: the formatting of `format`, the charts, and what the base page needs. Registered once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+
+from flask import Flask
+
+from console import charts, context, life, progress
+from console import format as fmt
+from deadletter.event import name_of
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus, RedriveStatus
+from deadletter.redact import MASK, redact_json, redact_text
+from deadletter.settings import Settings
+from deadletter.store import queries
+from deadletter.store.redrives import list_redrives
+from deadletter.store.rows import ItemRow, SourceRow
+
+NAVIGATION = (
+    ("Overview", "overview.index", "o"),
+    ("Groups", "groups.index", "g"),
+    ("Events", "events.index", "e"),
+    ("Redrives", "redrives.index", "r"),
+    ("Sources", "sources.index", "s"),
+    ("Reports", "reports.index", "p"),
+)
+SOON = timedelta(hours=24)
+"""What expires within this time is said as a warning."""
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Give the templates of *app* their filters and globals."""
+    keys = settings.secret_keys
+    app.jinja_env.filters.update(
+        number=fmt.number,
+        counted=fmt.counted,
+        plural=fmt.plural,
+        span=fmt.span,
+        ago=_ago,
+        age=_age,
+        utc=fmt.utc,
+        clock=fmt.clock,
+        size=fmt.size,
+        tone=fmt.tone,
+        words=fmt.words,
+        visible=fmt.visible,
+        masked=fmt.masked,
+        redacted=partial(redacted, keys=keys),
+        secret=partial(secret, keys=keys),
+        arn_name=name_of,
+        error_of=error_of,
+        named=named,
+        growth=growth,
+        soon=_soon,
+        spark=charts.spark,
+        progress=charts.progress,
+        legend=progress.legend,
+    )
+    app.jinja_env.globals.update(
+        settings=settings, navigation=NAVIGATION, navigation_count=navigation_count, statuses=tuple(EventStatus)
+    )
+
+
+def redacted(text: str, keys: frozenset[str]) -> str:
+    """Return *text* as it may be shown: secrets masked, and what moves the cursor or turns direction named."""
+    return fmt.visible(redact_text(text, keys))
+
+
+def secret(value: str, name: str, keys: frozenset[str]) -> str:
+    """Return an attribute's *value* as it may be shown: masked as a whole where its *name* says that it is a secret."""
+    return MASK if redact_json({name: "x"}, keys) != {name: "x"} else redacted(value, keys)
+
+
+def error_of(item: ItemRow) -> str:
+    """Return ``Type: message`` of what an event failed with again."""
+    return life.joined(item.error_type, item.error_message) or ""
+
+
+def named(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
+    """Return facets as a select's options: the value, and the value with its count."""
+    return [(name, f"{name} ({n:,})" if n else name) for name, n in pairs]
+
+
+def growth(source: SourceRow) -> str:
+    """Return how the last hour compares with the one before it: ``+48 on the hour before``."""
+    change = source.growth_last_hour - source.growth_hour_before
+    return f"{change:+,} on the hour before" if change else "as the hour before"
+
+
+def navigation_count(name: str) -> int:
+    """Return the number that stands beside a name of the navigation; 0 for none."""
+    if name == "Groups":
+        return queries.count_groups(context.session(), EventFilter()).get(EventStatus.UNRESOLVED, 0)
+    if name == "Redrives":
+        return len(list_redrives(context.session(), status=RedriveStatus.RUNNING).rows)
+    return 0
+
+
+def _ago(moment: datetime) -> str:
+    return fmt.ago(moment, context.now())
+
+
+def _age(moment: datetime) -> str:
+    return fmt.span((context.now() - moment).total_seconds())
+
+
+def _soon(moment: datetime) -> bool:
+    return moment - context.now() < SOON

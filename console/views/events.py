@@ -1,0 +1,114 @@
+"""Failed events: the list, one event, its raw record, and archiving."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console import format as fmt
+from console import life, lists
+from console.context import engine, now, session, settings
+from console.forms import Listing, local_path, read_selection
+from deadletter import store
+from deadletter.errors import NotFound
+from deadletter.event import FailedEvent
+from deadletter.fingerprint.frames import in_app_frames
+from deadletter.outcome import EventStatus
+from deadletter.redact import redact_text
+from deadletter.store import queries
+from deadletter.store.rows import EventDetail, EventRow
+from deadletter.store.sources import list_sources
+
+bp = Blueprint("events", __name__, url_prefix="/events")
+
+
+class Frame(NamedTuple):
+    """One entry of a stack trace, and whether it is the function's own code."""
+
+    text: str
+    in_app: bool
+
+
+@bp.get("")
+def index() -> str:
+    """Show the events that match the filter."""
+    listing = Listing.from_args(request.args, now=now())
+    sources, facets = list_sources(session(), now=now()), queries.facets(session())
+    return render_template("events/index.html", sources=sources, facets=facets, **lists.events_facts(listing))
+
+
+@bp.get("/<int:event_id>")
+def show(event_id: int) -> str:
+    """Show one event: its error, its payload, its records, its life."""
+    return render_template("events/show.html", **_event_facts(queries.get_event(session(), event_id)))
+
+
+@bp.get("/<int:event_id>/raw")
+def raw(event_id: int) -> Response:
+    """Download a record as AWS wrote it, secrets masked: the main one, or the one that `record` names."""
+    detail = queries.get_event(session(), event_id)
+    wanted = request.args.get("record", str(detail.main.id))
+    record = next((record for record in detail.records if str(record.id) == wanted), None)
+    if record is None:
+        raise NotFound(f"Event {event_id} has no record {wanted!r}.")
+    body = redact_text(record.body, settings().secret_keys).encode("utf-8", "surrogatepass")
+    return Response(body, content_type="text/plain; charset=utf-8", headers=_download(f"event-{event_id}-{record.id}"))
+
+
+@bp.post("/archive")
+def archive() -> Response:
+    """Hide the selected events from the lists of what is open; nothing is deleted."""
+    chosen = read_selection(request.form, now=now())
+    with store.write(engine()) as writing:
+        return _back("archived", queries.archive_events(writing, chosen))
+
+
+@bp.post("/unarchive")
+def unarchive() -> Response:
+    """Bring the selected events back."""
+    chosen = read_selection(request.form, now=now())
+    with store.write(engine()) as writing:
+        return _back("unarchived", queries.unarchive_events(writing, chosen))
+
+
+def _back(done: str, n: int) -> Response:
+    """Return to the list or the page that the form came from, filter and all, and say how many."""
+    path = local_path(request.form.get("back", ""), url_for(".index"))
+    return redirect(f"{path}{'&' if '?' in path else '?'}{done}={n}", 303)
+
+
+def _download(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}.txt"'}
+
+
+def _event_facts(detail: EventDetail) -> dict[str, Any]:
+    failure, keys = life.latest_failure(detail), settings().secret_keys
+    payload = life.read_record(detail.main).payload_text
+    return {
+        "detail": detail,
+        "failure": failure,
+        "frames": [Frame(text.rstrip("\n"), bool(in_app_frames([text]))) for text in failure.stack_trace or ()],
+        "silence": _silence(failure),
+        "payload": None if payload is None else fmt.shown(payload, keys),
+        "raw": {record.id: fmt.shown(record.body, keys) for record in detail.records},
+        "life": life.steps(detail),
+        "blocked": _why_not(detail.event),
+    }
+
+
+def _silence(failure: FailedEvent) -> str:
+    """Say why there is no error message: some records never hold one."""
+    if failure.producer == "sqs-redrive":
+        return "The queue gave up on this message after its receives; SQS does not say why. The consumer's log does."
+    return "The record does not say why it failed."
+
+
+def _why_not(event: EventRow) -> str | None:
+    """Return why this event cannot be redriven now, or None."""
+    if event.status is EventStatus.REDRIVING:
+        return f"It is part of redrive {event.redrive_id} now."
+    if event.status is EventStatus.ARCHIVED:
+        return "It is archived: unarchive it first."
+    return event.reason if event.redrivable == "no" else None

@@ -1,0 +1,110 @@
+"""Groups of failed events: the list, and one group."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal, cast
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console import charts, lists, runbook
+from console.context import engine, now, session
+from console.forms import Listing
+from deadletter import fingerprint, store
+from deadletter.errors import BadInput
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus
+from deadletter.store import queries
+from deadletter.store.redrives import list_redrives
+from deadletter.store.rows import EventRow, GroupRow, RedriveRow
+from deadletter.store.sources import list_sources
+
+bp = Blueprint("groups", __name__, url_prefix="/groups")
+_CHART_DAYS = 14
+Sort = Literal["last_seen", "first_seen", "events"]
+_SORTS = ("last_seen", "first_seen", "events")
+
+
+@bp.get("")
+def index() -> str:
+    """Show the groups that match the filter: the unresolved ones where it does not say."""
+    listing = Listing.from_args(request.args, now=now(), default_status=EventStatus.UNRESOLVED)
+    return render_template("groups/index.html", **_list_facts(listing))
+
+
+@bp.get("/<int:group_id>")
+def show(group_id: int) -> str:
+    """Show one group: why it is one, its time, what to ask before a redrive, and its events."""
+    group = queries.get_group(session(), group_id, now=now())
+    listing = Listing.from_args(request.args, now=now())
+    own = Listing(listing.args, listing.chosen.with_(group=group_id), None)
+    return render_template("groups/show.html", **_group_facts(group), **lists.events_facts(own))
+
+
+@bp.post("/<int:group_id>/archive")
+def archive(group_id: int) -> Response:
+    """Archive what is unresolved of a group."""
+    with store.write(engine()) as writing:
+        n = queries.archive_events(writing, EventFilter(group=group_id, status=EventStatus.UNRESOLVED))
+    return redirect(url_for(".show", group_id=group_id, archived=n), 303)
+
+
+@bp.post("/<int:group_id>/unarchive")
+def unarchive(group_id: int) -> Response:
+    """Bring back what is archived of a group."""
+    with store.write(engine()) as writing:
+        n = queries.unarchive_events(writing, EventFilter(group=group_id, status=EventStatus.ARCHIVED))
+    return redirect(url_for(".show", group_id=group_id, unarchived=n), 303)
+
+
+def _list_facts(listing: Listing) -> dict[str, Any]:
+    sort = listing.get("sort") or _SORTS[0]
+    if sort not in _SORTS:
+        raise BadInput(f"Groups cannot be sorted by {sort!r}, but by one of: {', '.join(_SORTS)}.")
+    page = queries.list_groups(session(), listing.chosen, sort=cast("Sort", sort), cursor=listing.cursor, now=now())
+    counts = queries.count_groups(session(), listing.chosen.with_(status=None))
+    status = listing.chosen.status
+    return {
+        "listing": listing,
+        "page": page,
+        "counts": counts,
+        "total": counts.get(status, 0) if status else sum(counts.values()),
+        "events": queries.status_counts(session()),
+        "sources": list_sources(session(), now=now()),
+        "facets": queries.facets(session()),
+        "empty": None if page.rows else lists.empty("groups", listing),
+    }
+
+
+def _group_facts(group: GroupRow) -> dict[str, Any]:
+    since = min(now() - timedelta(hours=24), max(group.first_seen, now() - timedelta(days=_CHART_DAYS)))
+    hours = queries.group_hours(session(), group.id, since, now())
+    newest = _newest(EventFilter(group=group.id, status=EventStatus.UNRESOLVED)) or _newest(EventFilter(group=group.id))
+    around = runbook.Around(group, hours, newest, _last_redrive(group.id))
+    return {
+        "group": group,
+        "group_filter": EventFilter(group=group.id),
+        "chart": charts.hour_chart(hours, since=since, until=now()),
+        "why": runbook.why_one_group(group),
+        "left_out": fingerprint.left_out(masked=group.masked_message, frames=group.frames),
+        "runbook": runbook.runbook(around, now=now(), links=_links(newest, around.last_redrive)),
+    }
+
+
+def _newest(chosen: EventFilter) -> EventRow | None:
+    return next(iter(queries.list_events(session(), chosen, cursor=None, limit=1).rows), None)
+
+
+def _last_redrive(group_id: int) -> RedriveRow | None:
+    """Return the newest redrive that chose this group and was started, among the latest fifty."""
+    for redrive in list_redrives(session()).rows:
+        chosen = EventFilter.from_query(redrive.selection.get("filter", ""), now=now())
+        if redrive.started_at and group_id in {chosen.group, *(chosen.groups or ())}:
+            return redrive
+    return None
+
+
+def _links(newest: EventRow | None, last: RedriveRow | None) -> dict[str, str]:
+    links = {"event": url_for("events.show", event_id=newest.id)} if newest else {}
+    return links | ({"redrive": url_for("redrives.show", redrive_id=last.id)} if last else {})

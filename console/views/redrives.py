@@ -1,0 +1,158 @@
+"""Redrives: the list, a plan, its start, its progress, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from console import progress as words
+from console.context import engine, now, session, settings
+from console.empty import alive
+from console.forms import Form, Listing, read_rate, read_selection
+from deadletter import redrive as use
+from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
+from deadletter.filters import EventFilter
+from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.store import queries, redrives
+from deadletter.store.redrives.late import count_late
+from deadletter.store.rows import RedriveRow
+
+bp = Blueprint("redrives", __name__, url_prefix="/redrives")
+_FORM = ("target", "rate", "invocation")
+
+
+@bp.get("")
+def index() -> str:
+    """Show the redrives, newest first."""
+    return render_template(
+        "redrives/index.html", page=redrives.list_redrives(session(), cursor=request.args.get("cursor"))
+    )
+
+
+@bp.post("")
+def create() -> Response | tuple[str, int]:
+    """Plan a redrive of what the form selects, or of what an earlier plan chose. Sends nothing."""
+    again = request.form.get("again", type=int)
+    try:
+        redrive_id = _plan(request.form, _chosen_before(again) if again else read_selection(request.form, now=now()))
+    except BadInput as error:
+        if not again:
+            raise
+        return _page(again, notice=str(error), form=request.form), 422
+    _discard(again)
+    return redirect(url_for(".show", redrive_id=redrive_id), 303)
+
+
+@bp.get("/<int:redrive_id>")
+def show(redrive_id: int) -> str:
+    """Show the plan, how far it is, and what became of every event."""
+    return _page(redrive_id)
+
+
+@bp.get("/<int:redrive_id>/progress")
+def progress(redrive_id: int) -> str:
+    """Show how far it is: the fragment that polls itself until the redrive ends."""
+    redrive = redrives.get_redrive(session(), redrive_id)
+    return render_template("redrives/_progress.html", polled=True, **_progress_facts(redrive))
+
+
+@bp.post("/<int:redrive_id>/start")
+def start(redrive_id: int) -> Response | tuple[str, int]:
+    """Start sending what the plan says; 409 with the plan as it is now if that is not what was confirmed."""
+    digest, by = request.form.get("digest", ""), settings().operator
+    try:
+        use.start(engine(), redrive_id, digest=digest, started_by=by, now=now())
+    except (ChangedSincePlan, IllegalMove) as error:
+        return _page(redrive_id, notice=str(error)), 409
+    return redirect(url_for(".show", redrive_id=redrive_id), 303)
+
+
+@bp.post("/<int:redrive_id>/cancel")
+def cancel(redrive_id: int) -> Response | tuple[str, int]:
+    """Send no more of it; what is sent stays sent."""
+    try:
+        use.cancel(engine(), redrive_id, by=settings().operator, now=now())
+    except IllegalMove as error:
+        return _page(redrive_id, notice=str(error)), 409
+    return redirect(url_for(".show", redrive_id=redrive_id), 303)
+
+
+def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
+    target = form.get("target", "").strip()
+    return use.create_plan(
+        engine(),
+        chosen,
+        target=use.parse_target(target) if target else None,
+        rate=read_rate(form),
+        invocation=form.get("invocation", "RequestResponse"),
+        asked_by=settings().operator,
+        settings=settings(),
+        now=now(),
+    )
+
+
+def _chosen_before(redrive_id: int) -> EventFilter | Sequence[int]:
+    selection = redrives.get_redrive(session(), redrive_id).selection
+    if "events" in selection:
+        return [int(event_id) for event_id in selection["events"]]
+    return EventFilter.from_query(selection["filter"], now=now())
+
+
+def _discard(redrive_id: int | None) -> None:
+    """Cancel the plan that another one takes the place of; one that was started meanwhile goes on."""
+    if redrive_id and redrives.get_redrive(session(), redrive_id).status is RedriveStatus.PLANNED:
+        use.cancel(engine(), redrive_id, by=settings().operator, now=now())
+
+
+def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:
+    redrive = redrives.get_redrive(session(), redrive_id)
+    outcome = _outcome(request.args)
+    args = MultiDict({name: request.args[name] for name in ("outcome", "cursor") if name in request.args})
+    listing = Listing(args, EventFilter())
+    items = redrives.list_items(session(), redrive_id, outcome=outcome, cursor=listing.cursor)
+    return render_template(
+        "redrives/show.html",
+        items=items,
+        outcome=outcome,
+        listing=listing,
+        notice=notice,
+        polled=False,
+        form=_fields(redrive, form),
+        alive=alive(queries.list_workers(session()), now()),
+        **_progress_facts(redrive),
+        **_failure_facts(redrive),
+    )
+
+
+def _progress_facts(redrive: RedriveRow) -> dict[str, Any]:
+    cancellable = redrive.status in {RedriveStatus.RUNNING, RedriveStatus.WATCHING}
+    return {
+        "redrive": redrive,
+        "stages": words.stages(redrive, now()),
+        "left": words.time_left(redrive, now()),
+        "cancel_note": words.cancel_note(redrive) if cancellable else None,
+    }
+
+
+def _failure_facts(redrive: RedriveRow) -> dict[str, Any]:
+    failed = redrives.list_items(session(), redrive.id, outcome=Outcome.FAILED_AGAIN)
+    causes, late = words.new_causes(failed.rows), count_late(session(), redrive, now=now())
+    return {"causes": causes, "failed_seen": len(failed.rows), "late": late}
+
+
+def _fields(redrive: RedriveRow, form: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the fields of the plan's form: as they were sent, else as the plan has them."""
+    if form is not None:
+        return {name: form.get(name, "") for name in _FORM}
+    return {"target": "", "rate": f"{redrive.rate:g}", "invocation": redrive.invocation}
+
+
+def _outcome(args: Mapping[str, str]) -> Outcome | None:
+    text = args.get("outcome", "")
+    if text and text not in set(Outcome):
+        raise BadInput(f"outcome is {text!r}, and must be one of: {', '.join(Outcome)}.")
+    return Outcome(text) if text else None
