@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -67,6 +70,11 @@ def is_postgres(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
+def insert_for(session: Session) -> Callable[[Table], sqlite_dialect.Insert]:
+    """Return the INSERT that knows ON CONFLICT. (Both have the same methods; one type has to stand for both.)"""
+    return cast("Any", postgresql.insert) if is_postgres(session) else sqlite_dialect.insert
+
+
 def _snapshot(engine: Engine) -> dict[str, Any]:
     if engine.dialect.name == "sqlite":
         return {}  # in WAL mode a plain transaction is a snapshot from its first read
@@ -85,7 +93,11 @@ def _sqlite(url: URL) -> Engine:
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes late and is never IMMEDIATE: `_begin` does it
     for pragma in _PRAGMAS:
-        _patiently(lambda pragma=pragma: connection.execute(pragma).close(), sqlite3.OperationalError)
+        _patiently(partial(_run, connection, pragma), sqlite3.OperationalError)
+
+
+def _run(connection: sqlite3.Connection, statement: str) -> None:
+    connection.execute(statement).close()
 
 
 def _begin(connection: Connection) -> None:
@@ -93,7 +105,7 @@ def _begin(connection: Connection) -> None:
     _patiently(lambda: connection.exec_driver_sql(statement), OperationalError)
 
 
-def _patiently(act: Any, error: type[Exception]) -> None:  # noqa: ANN401 - what it returns is of no interest
+def _patiently(act: Callable[[], object], error: type[Exception]) -> None:
     """Try again while the database is locked: SQLite's own wait is neither fair nor used for every kind of lock."""
     for _ in range(_ATTEMPTS - 1):
         try:

@@ -46,7 +46,7 @@ class StatusCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """A source, as the overview and the worker see it; `growth_*`: failures in the last hour and the one before."""
+    """A source, as the overview and the worker see it; `growth_*`: failures this hour so far, and the hour before."""
 
     id: int
     arn: str

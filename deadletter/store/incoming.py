@@ -1,0 +1,161 @@
+"""From a parsed message to the rows that it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from deadletter.event import FailedEvent, ReceivedMessage, TargetRef
+from deadletter.fingerprint import Fingerprint
+from deadletter.outcome import EventStatus
+from deadletter.parse import label_of, payload_digest
+from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
+from deadletter.store.words import MAX_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One message of a source, what its record says, its cause, and where its event would be sent (None: not known)."""
+
+    message: ReceivedMessage
+    event: FailedEvent
+    fingerprint: Fingerprint
+    target: TargetRef | None
+
+
+CAUSE = (
+    "group_id",
+    "source_id",
+    "producer",
+    "function_arn",
+    "function_name",
+    "qualifier",
+    "condition",
+    "invoke_count",
+    "error_type",
+    "error_message",
+    "occurred_at",
+)
+"""Columns of an event that say how it failed. All of them come from the record that says most about that."""
+
+PAYLOAD = (
+    "record_id",
+    "label",
+    "payload_digest",
+    "payload_bytes",
+    "target_kind",
+    "target_arn",
+    "redrivable",
+    "reason",
+    "truncated",
+)
+"""Columns of an event that say what is sent again. All of them come from one record that holds the payload."""
+
+_TELLING = ("function_arn", "condition", "invoke_count", "error_type")
+
+
+@dataclass(slots=True, eq=False)
+class Incoming:
+    """One message on its way into the tables: the columns of its event and of its record, ids left out until known."""
+
+    parsed: Parsed
+    event: dict[str, Any]
+    record: dict[str, Any]
+
+    @property
+    def message_id(self) -> str:
+        """The message's id in its source."""
+        return self.record["message_id"]  # type: ignore[no-any-return]
+
+    @property
+    def request_id(self) -> str | None:
+        """The invocation's id, unless it was found to be an imitation."""
+        return self.event["request_id"]  # type: ignore[no-any-return]
+
+    def disown_request_id(self) -> None:
+        """Let the message stand for itself: whoever may write to the queue can write a known request id into it."""
+        self.event["request_id"] = self.record["request_id"] = None
+
+    @property
+    def error_text(self) -> str:
+        """The words of its error, for the search."""
+        event = self.parsed.event
+        return " ".join(filter(None, (event.error_type, (event.error_message or "")[:MAX_MESSAGE])))
+
+    @property
+    def search_text(self) -> str:
+        """All the words that find it: its error, its name, its id, and the beginning of its payload."""
+        payload = (self.parsed.event.payload_text or "")[:MAX_CHARS]
+        return " ".join(filter(None, (self.error_text, self.event["label"], self.request_id, payload)))
+
+
+def richness(event: dict[str, Any]) -> int:
+    """Return how much an event's columns say about how it failed: a destination's record says more than a DLQ's."""
+    return sum(event[name] is not None for name in _TELLING)
+
+
+def differs(one: str | None, other: str | None) -> bool:
+    """Return whether two payload digests are known and not equal: two records of different events."""
+    return one is not None and other is not None and one != other
+
+
+def incoming(parsed: Parsed, source_id: int, now: datetime) -> Incoming:
+    """Return the rows that *parsed* becomes, collected *now*."""
+    event = {
+        "source_id": source_id,
+        "status": EventStatus.UNRESOLVED.value,
+        "redrive_id": None,
+        "collected_at": now,
+        "failures": 1,
+        "last_outcome": None,
+    }
+    event |= _cause(parsed, now)
+    event |= _payload(parsed)
+    event["first_failed_at"] = event["occurred_at"]
+    return Incoming(parsed, event, _record(parsed, event))
+
+
+def _cause(parsed: Parsed, now: datetime) -> dict[str, Any]:
+    event = parsed.event
+    return {
+        "producer": event.producer.value,
+        "request_id": kept_id(event.request_id),
+        "function_arn": kept(event.function_arn, MAX_NAME),
+        "function_name": kept(parsed.fingerprint.function_name, MAX_NAME),
+        "qualifier": kept(event.qualifier, MAX_NAME),
+        "condition": kept(event.condition, MAX_NAME),
+        "invoke_count": kept_int(event.invoke_count),
+        "error_type": kept(event.error_type, MAX_NAME),
+        "error_message": kept(event.error_message, MAX_MESSAGE),
+        "occurred_at": event.occurred_at or now,
+    }
+
+
+def _payload(parsed: Parsed) -> dict[str, Any]:
+    event, text = parsed.event, parsed.event.payload_text
+    target = parsed.target or event.target
+    if target and len(target.arn) > MAX_NAME:
+        target = None  # no ARN is that long, and one cut short would be another's
+    return {
+        "label": kept(label_of(text), MAX_NAME),
+        "payload_digest": None if text is None else payload_digest(text),
+        "payload_bytes": None if text is None else len(text.encode("utf-8", "surrogatepass")),
+        "target_kind": target and target.kind.value,
+        "target_arn": target and kept(target.arn, MAX_NAME),
+        "redrivable": event.redrivable.value,
+        "reason": kept(event.reason, MAX_MESSAGE),
+        "truncated": event.truncated,
+    }
+
+
+def _record(parsed: Parsed, event: dict[str, Any]) -> dict[str, Any]:
+    message = parsed.message
+    copied = ("source_id", "request_id", "producer", "occurred_at", "collected_at")
+    return {name: event[name] for name in copied} | {
+        "message_id": kept(message.message_id, MAX_MESSAGE),
+        "body": message.body.encode("utf-8", "surrogatepass"),
+        "attributes": dict(message.attributes),
+        "message_attributes": {name: dict(value) for name, value in message.message_attributes.items()},
+        "is_failure": True,
+    }

@@ -1,0 +1,86 @@
+"""Rows in bulk: ids before they are written, events held while they change, many rows changed by one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Table, bindparam, func, select, text, update
+from sqlalchemy.orm import Session
+
+from deadletter.store.engine import insert_for, is_postgres
+from deadletter.store.models import Base, Event
+
+T = TypeVar("T")
+
+AT_ONCE = 5_000
+"""Values in one statement: both databases take at least 32,766."""
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return a model's table. (What is declared as a class is always a table here.)"""
+    return cast("Table", model.__table__)
+
+
+def parts(values: Collection[T]) -> Iterator[list[T]]:
+    """Return *values* in parts that fit into one statement."""
+    given = list(values)
+    return (given[start : start + AT_ONCE] for start in range(0, len(given), AT_ONCE))
+
+
+def next_ids(session: Session, model: type[Base], n: int) -> Sequence[int]:
+    """Return *n* ids that nothing has had before, for rows that name each other before they are written."""
+    name = model.__tablename__
+    if is_postgres(session):
+        serial = func.nextval(func.pg_get_serial_sequence(name, "id"))
+        return session.scalars(select(serial).select_from(func.generate_series(1, n))).all()
+    last = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": name}) or 0
+    return range(last + 1, last + n + 1)
+
+
+def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Insert *rows*, which have ids, but not what another transaction was first with; return the ids left out.
+
+    On PostgreSQL the rows must come in one order that all transactions share: they wait for each other. On SQLite
+    nobody else can have written since this transaction began.
+    """
+    if not rows:
+        return set()
+    statement = insert_for(session)(table_of(model))
+    if not is_postgres(session):
+        session.connection().execute(statement, rows)
+        return set()
+    session.connection().execute(statement.on_conflict_do_nothing(), rows)
+    ids = [row["id"] for row in rows]
+    column = table_of(model).c.id
+    found: set[int] = set()
+    for some in parts(ids):
+        found.update(session.scalars(select(column).where(column.in_(some))))
+    return set(ids) - found
+
+
+def lock_events(session: Session, event_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return the columns of events by id, as they are now and will be until the transaction ends."""
+    events = table_of(Event)
+    found: dict[int, dict[str, Any]] = {}
+    for some in parts(sorted(set(event_ids))):
+        rows = session.execute(select(events).where(events.c.id.in_(some)).order_by(events.c.id).with_for_update())
+        found.update((row["id"], dict(row)) for row in rows.mappings())
+    return found
+
+
+def update_rows(
+    session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], columns: Sequence[str], keys: Sequence[str]
+) -> None:
+    """Write *columns* of *rows* where *keys* say, in the order of the keys."""
+    if not rows:
+        return
+    table = table_of(model)
+    statement = update(table).values({name: bindparam(f"to_{name}", type_=table.c[name].type) for name in columns})
+    for key in keys:
+        statement = statement.where(table.c[key] == bindparam(f"at_{key}"))
+    ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
+    values = [
+        {f"to_{name}": row[name] for name in columns} | {f"at_{key}": row[key] for key in keys} for row in ordered
+    ]
+    session.connection().execute(statement, values)

@@ -1,0 +1,89 @@
+"""The index of words: FTS5 on SQLite, a tsvector with GIN on PostgreSQL, behind the same functions.
+
+Both get words that `words.words_of` made, and none of the databases' own rules about what a word is: they differ on
+ids, hyphens, numbers and addresses, and people search for ids above all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Select, TextClause, cast, column, false, literal_column, select, table, text
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import Session
+
+from deadletter.store.engine import is_postgres
+from deadletter.store.words import phrases_of, words_of
+
+SEARCH = table("search", column("event_id"), column("words"))
+
+# By whether it is PostgreSQL.
+_ADD = {
+    False: text("INSERT INTO search (rowid, words) VALUES (:id, :words)"),
+    True: text("INSERT INTO search (event_id, words) VALUES (:id, CAST(:words AS tsvector))"),
+}
+_EXTEND = {
+    False: text("UPDATE search SET words = words || ' ' || :words WHERE rowid = :id"),
+    True: text("UPDATE search SET words = words || CAST(:words AS tsvector) WHERE event_id = :id"),
+}
+_DROP = {
+    False: text("DELETE FROM search WHERE rowid = :id"),
+    True: text("DELETE FROM search WHERE event_id = :id"),
+}
+
+
+def add(session: Session, texts: Mapping[int, str]) -> None:
+    """Index the *texts* of new events, by event id."""
+    _execute(session, _ADD, texts)
+
+
+def extend(session: Session, texts: Mapping[int, str]) -> None:
+    """Let known events be found by further *texts* as well: a new error, or what a richer record says."""
+    _execute(session, _EXTEND, texts)
+
+
+def drop(session: Session, event_ids: Sequence[int]) -> None:
+    """Forget events that are no more."""
+    if event_ids:
+        session.execute(_DROP[is_postgres(session)], [{"id": event_id} for event_id in event_ids])
+
+
+def id_column(session: Session) -> ColumnElement[int]:
+    """Return the index's column of event ids. Results ordered by it, newest first, come without sorting."""
+    return SEARCH.c.event_id if is_postgres(session) else literal_column("search.rowid")
+
+
+def matches(session: Session, query: str) -> ColumnElement[bool]:
+    """Return the condition that an event holds every word of *query*; one without any word matches nothing."""
+    phrases = phrases_of(query)
+    if not phrases:
+        return false()
+    if is_postgres(session):
+        return SEARCH.c.words.bool_op("@@")(cast(_tsquery(phrases), TSQUERY))
+    return literal_column("search").bool_op("MATCH")(_fts5(phrases))
+
+
+def event_ids(session: Session, query: str) -> Select[int]:
+    """Return the query for the ids of all events that match."""
+    return select(id_column(session)).select_from(SEARCH).where(matches(session, query))
+
+
+def _execute(session: Session, statements: Mapping[bool, TextClause], texts: Mapping[int, str]) -> None:
+    if not texts:
+        return
+    postgres = is_postgres(session)
+    join = _tsvector if postgres else " ".join
+    rows = [{"id": event_id, "words": join(words_of(content))} for event_id, content in texts.items()]
+    session.execute(statements[postgres], rows)
+
+
+def _tsvector(words: Sequence[str]) -> str:
+    return " ".join(f"{word}:{position}" for position, word in enumerate(words, 1))
+
+
+def _tsquery(phrases: Sequence[Sequence[str]]) -> str:
+    return " & ".join(f"({' <-> '.join(phrase)})" for phrase in phrases)[:-1] + ":*)"
+
+
+def _fts5(phrases: Sequence[Sequence[str]]) -> str:
+    return " AND ".join(f'"{" ".join(phrase)}"' for phrase in phrases) + " *"

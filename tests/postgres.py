@@ -1,0 +1,63 @@
+"""A PostgreSQL server of the tests' own: made in a temporary folder, without durability, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# A test's data need not survive a power cut, and a short checkpoint would only cost time.
+CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB")
+
+UNPRIVILEGED = ("postgres", "nobody")
+"""PostgreSQL refuses to run as root: the first of these users that exists runs it then."""
+
+
+@contextmanager
+def cluster(programs: Path) -> Iterator[str]:
+    """Run a private server; yield the URL of its (empty) database `postgres`, with a `psycopg` driver.
+
+    It listens on 127.0.0.1 and on a socket in its own folder, and `pg_ctl` stops exactly the server of that folder.
+    """
+    user = _server_user()
+    folder = Path(tempfile.mkdtemp(prefix="redrive-postgres-"))
+    try:
+        if user:
+            shutil.chown(folder, user)
+        port = _free_port()
+        _run(user, programs / "initdb", "-D", folder / "data", "-U", "redrive", "-A", "trust", "-E", "UTF8", "-N")
+        options = [f"-c {setting}" for setting in (*CARELESS, "listen_addresses=127.0.0.1", f"port={port}")]
+        options.append(f"-c unix_socket_directories={folder}")
+        control = (programs / "pg_ctl", "-D", folder / "data", "-w", "-s")
+        _run(user, *control, "-l", folder / "log", "-o", " ".join(options), "start")
+        try:
+            yield f"postgresql+psycopg://redrive@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, *control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server_user() -> str | None:
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in UNPRIVILEGED if name in known), None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run(user: str | None, *command: str | Path) -> None:
+    words = [str(word) for word in command]
+    null = subprocess.DEVNULL
+    subprocess.run(words, user=user, cwd="/", check=True, stdin=null, stdout=null, timeout=60)
