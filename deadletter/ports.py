@@ -20,10 +20,6 @@ class Clock(Protocol):
         """Return the time now: aware, UTC."""
         ...
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, or return at once in a test."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class SourceState:

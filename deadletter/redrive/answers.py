@@ -26,9 +26,13 @@ def report_of(claimed: Claimed, event: FailedEvent, answer: Answer | Exception, 
     return Report(position=claimed.position, event_id=claimed.event_id, outcome=to, reason=shown, busy=busy)
 
 
-def unsent(claimed: Claimed) -> Report:
-    """Return the report that gives a claim back: it was not sent, and waits for its next turn."""
-    return Report(position=claimed.position, event_id=claimed.event_id, outcome=Outcome.WAITING)
+def unsent(claimed: Claimed, because: str | None = None) -> Report:
+    """Return the report that gives a claim back: it was not sent, and waits for its next turn.
+
+    *because* says what is wrong with the target, as a sentence; it is left alone for a while then.
+    """
+    busy = Busy(because, None, 1.0) if because else None
+    return Report(position=claimed.position, event_id=claimed.event_id, outcome=Outcome.WAITING, busy=busy)
 
 
 def _outcome_of(error: Exception) -> Outcome:

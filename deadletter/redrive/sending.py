@@ -56,11 +56,10 @@ def send(claims: Sequence[Claimed], target: Target) -> list[Report]:
     return [report_of(one, events[one.event_id], answers[one.event_id], jitter=jitter) for one in claims]
 
 
-def record_all(engine: Engine, reports: Mapping[int, Sequence[Report]], *, worker: str, now: datetime) -> None:
-    """Write down the *reports* of one worker, by redrive, in one transaction."""
+def record_reports(engine: Engine, redrive_id: int, reports: Sequence[Report], *, worker: str, now: datetime) -> None:
+    """Write down what one worker says of one redrive's items, in one transaction."""
     with write(engine) as session:
-        for redrive_id in sorted(reports):
-            record(session, redrive_id, reports[redrive_id], worker=worker, now=now)
+        record(session, redrive_id, reports, worker=worker, now=now)
 
 
 def _outgoing(claimed: Claimed, event: FailedEvent) -> Outgoing | TargetRefused:

@@ -1,0 +1,127 @@
+"""Collecting: parse and group what a source handed over, and store it durably. Only then may it be deleted there."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
+from deadletter.fingerprint import cause_of, fingerprint
+from deadletter.parse import parse_message
+from deadletter.store import write
+from deadletter.store.ingest import Parsed, store_messages
+from deadletter.store.rows import SourceRow
+from deadletter.store.sources import note_collected
+
+log = logging.getLogger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one receive took from a source, parsed; empty when there was nothing."""
+
+    source_id: int
+    parsed: Sequence[Parsed]
+
+    @property
+    def oldest_sent_at(self) -> datetime | None:
+        """When the oldest of the messages was sent; None where none says so."""
+        return min(filter(None, (_sent_at(parsed.message) for parsed in self.parsed)), default=None)
+
+
+def parse_batch(messages: Sequence[ReceivedMessage], source: SourceRow) -> list[Parsed]:
+    """Return each message with what it says, its cause, and where it would be sent. Pure; no message is an error.
+
+    What a record does not say, its source says: the function that its events failed in, and where they are to go.
+    """
+    target = _target_of(source)
+    return [_parse(message, source, target) for message in messages]
+
+
+def store(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> None:
+    """Store everything that was taken, by however many receivers, in one transaction.
+
+    Raises:
+        DBAPIError: Nothing of it is stored, so nothing of it may be deleted.
+    """
+    by_source: dict[int, list[Taken]] = defaultdict(list)
+    for one in taken:
+        by_source[one.source_id].append(one)
+    with write(engine) as session:
+        for source_id in sorted(by_source):
+            parts = by_source[source_id]
+            parsed = [message for part in parts for message in part.parsed]
+            if parsed:
+                store_messages(session, source_id, parsed, now=now)
+            oldest = min(filter(None, (part.oldest_sent_at for part in parts)), default=None)
+            note_collected(session, source_id, now=now, oldest_sent_at=oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which messages of one receive are durable, and may be deleted; `error` says why others, if any, are not."""
+
+    messages: Sequence[ReceivedMessage]
+    error: Exception | None = None
+
+
+def store_each(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> list[Kept]:
+    """Store everything that was taken; return, for each, what of it is durable. Never raises.
+
+    One message that the database will not have must not keep the others out: after an error that is not the
+    connection's, halves are stored by themselves.
+    """
+    try:
+        store(engine, taken, now=now)
+    except Exception as error:
+        if _is_unavailable(error):
+            return [Kept([], error)] * len(taken)
+        log.exception("storing failed", extra={"messages": sum(len(one.parsed) for one in taken)})
+        return _store_halves(engine, taken, error, now)
+    return [Kept([parsed.message for parsed in one.parsed]) for one in taken]
+
+
+def _store_halves(engine: Engine, taken: Sequence[Taken], error: Exception, now: datetime) -> list[Kept]:
+    if len(taken) > 1:
+        half = len(taken) // 2
+        return [*store_each(engine, taken[:half], now=now), *store_each(engine, taken[half:], now=now)]
+    source_id, parsed = taken[0].source_id, taken[0].parsed
+    if len(parsed) <= 1:
+        return [Kept([], error)]
+    half = len(parsed) // 2
+    halves = [store_each(engine, [Taken(source_id, some)], now=now)[0] for some in (parsed[:half], parsed[half:])]
+    return [Kept([message for kept in halves for message in kept.messages], error)]
+
+
+def _target_of(source: SourceRow) -> TargetRef | None:
+    if source.target_kind is None or source.target_arn is None:
+        return None
+    return TargetRef(TargetKind(source.target_kind), source.target_arn)
+
+
+def _parse(message: ReceivedMessage, source: SourceRow, target: TargetRef | None) -> Parsed:
+    event = parse_message(message)
+    function = target.arn if target and target.kind is TargetKind.LAMBDA else None
+    # A redriven message names its source queue, which says more than the queue that it was found in.
+    queue = None if event.producer is Producer.SQS_REDRIVE else source.arn
+    cause = cause_of(event, stands_for=function or queue)
+    return Parsed(message, event, fingerprint(cause), event.target or target)
+
+
+def _is_unavailable(error: Exception) -> bool:
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _sent_at(message: ReceivedMessage) -> datetime | None:
+    text = message.attributes.get("SentTimestamp", "")
+    if not text.isascii() or not text.isdecimal() or len(text) > 14:  # noqa: PLR2004 - milliseconds until the year 5138
+        return None
+    return _EPOCH + timedelta(milliseconds=int(text))

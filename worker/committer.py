@@ -1,0 +1,50 @@
+"""Group commit: whatever receivers have in hand when a transaction ends goes into the next one together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+
+from sqlalchemy import Engine
+
+from deadletter.collect import Kept, Taken, store_each
+from deadletter.ports import Clock
+
+_WAIT_S = 0.5
+_MOST = 50
+"""Receives that one transaction holds: 500 messages."""
+
+
+class Committer:
+    """Stores what receivers take. One thread calls `turn`; any number of others call `commit`."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._waiting: SimpleQueue[tuple[Taken, Future[Kept]]] = SimpleQueue()
+
+    def commit(self, taken: Taken) -> Kept:
+        """Return, once the transaction has ended, which of the messages are durable."""
+        done: Future[Kept] = Future()
+        self._waiting.put((taken, done))
+        return done.result()
+
+    def turn(self) -> float:
+        """Store everything that waits, in one transaction."""
+        hands = self._take()
+        if hands:
+            kept = store_each(self._engine, [taken for taken, _ in hands], now=self._clock.now())
+            for (_, done), one in zip(hands, kept, strict=True):
+                done.set_result(one)
+        return 0.0
+
+    def _take(self) -> Sequence[tuple[Taken, Future[Kept]]]:
+        hands = []
+        try:
+            hands.append(self._waiting.get(timeout=_WAIT_S))
+            while len(hands) < _MOST:
+                hands.append(self._waiting.get_nowait())
+        except Empty:
+            pass
+        return hands

@@ -1,0 +1,158 @@
+"""The worker: collects from every source and sends every running redrive, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from sqlalchemy import Engine
+
+from deadletter import aws
+from deadletter.outcome import RedriveStatus
+from deadletter.ports import Clock, Source
+from deadletter.settings import Settings
+from deadletter.store import make_engine, read, upgrade, write
+from deadletter.store.redrives import list_redrives
+from deadletter.store.redrives.tending import list_open
+from deadletter.store.redrives.workers import leave
+from deadletter.store.sources import list_sources
+from worker.collecting import Collector
+from worker.committer import Committer
+from worker.sending import OpenTarget, Sender
+from worker.tending import Gauge, Heart, Tender
+from worker.threads import SystemClock, keep_doing
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+"""How often to look for sources that were added."""
+
+STOP_WITHIN_S = 25.0
+"""How long to finish what is in hand: less than the 30 s that most supervisors give before they kill."""
+
+
+class Worker:
+    """One worker process: threads for receiving, storing, sending, settling and the heartbeat.
+
+    Args:
+        settings: How many receivers and calls at once, how long to wait.
+        engine: The database.
+        open_source: Makes a source from its ARN.
+        open_target: Makes a target from its kind, ARN and invocation.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        *,
+        open_source: Callable[[str], Source] = aws.open_source,
+        open_target: OpenTarget = aws.open_target,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._settings = settings
+        self._engine = engine
+        self._open_source = open_source
+        self._clock: Clock = clock or SystemClock()
+        self._committer = Committer(engine, self._clock)
+        self._sender = Sender(engine, settings, worker=self.name, open_target=open_target, clock=self._clock)
+        self._heart = Heart(engine, settings, worker=self.name, clock=self._clock)
+        self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
+        self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
+        self._collectors: dict[int, Collector] = {}
+        self._receiving = threading.Event()  # set: no more receives, no more claims
+        self._ended = threading.Event()  # set: what was in hand is done, everything stops
+
+    def stop(self) -> None:
+        """Take and send nothing more; `run` returns once what is in hand is finished."""
+        self._sender.stop()
+        self._receiving.set()
+
+    def run(self, *, once: bool = False) -> bool:
+        """Work until `stop`; *once*: until every source is empty and every redrive has ended.
+
+        Returns:
+            Whether everything went well: False when a source errs at the end of *once*, or when what was in hand could
+            not be finished in time.
+        """
+        log.info("the worker starts", extra={"worker": self.name})
+        self._start()
+        while not self._receiving.wait(0.2 if once else LOOK_EVERY_S):
+            self._look_for_sources()
+            if once and self._all_done():
+                break
+        self.stop()
+        well = self._finish()
+        log.info("the worker ends", extra={"worker": self.name, "finished": well})
+        return well and not (once and any(collector.errs for collector in self._collectors.values()))
+
+    def _start(self) -> None:
+        for turn, name in (
+            (self._heart.turn, "heart"),
+            (self._committer.turn, "committer"),
+            (self._sender.turn, "sender"),
+            (self._tender.turn, "tender"),
+            (self._gauge.turn, "gauge"),
+        ):
+            keep_doing(turn, name=name, until=self._ended)
+        for n in range(self._settings.concurrency):
+            keep_doing(self._sender.call, name=f"call {n}", until=self._ended)
+        self._look_for_sources()
+
+    def _look_for_sources(self) -> None:
+        with read(self._engine) as session:
+            rows = list_sources(session, now=self._clock.now())
+        for row in rows:
+            if row.id in self._collectors:
+                self._collectors[row.id].row = row
+                continue
+            self._collectors[row.id] = Collector(
+                row,
+                open_source=self._open_source,
+                committer=self._committer,
+                engine=self._engine,
+                clock=self._clock,
+                wait_s=self._settings.receive_wait_s,
+            )
+            self._collectors[row.id].start(self._settings.receivers, self._receiving)
+
+    def _all_done(self) -> bool:
+        if not all(collector.idle for collector in self._collectors.values()):
+            return False
+        with read(self._engine) as session:
+            running = list_redrives(session, status=RedriveStatus.RUNNING, limit=1).rows
+            return not running and not list_open(session)
+
+    def _finish(self) -> bool:
+        """Finish what is in hand; return whether that was possible in time."""
+        deadline = time.monotonic() + STOP_WITHIN_S
+        waits = [self._sender.wait, *(collector.wait_for_hands for collector in self._collectors.values())]
+        well = all([wait(max(0.0, deadline - time.monotonic())) for wait in waits])
+        self._ended.set()
+        if well:
+            with write(self._engine) as session:
+                leave(session, self.name)
+        return well
+
+
+def run(settings: Settings, *, once: bool = False) -> int:
+    """Run a worker on the settings' database until SIGTERM or SIGINT; return the process's exit status."""
+    upgrade(settings)
+    engine = make_engine(settings)
+    worker = Worker(settings, engine)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return 0 if worker.run(once=once) or not once else 1
