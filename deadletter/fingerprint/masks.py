@@ -79,8 +79,7 @@ KEPT = (
     # A status says which failure it is: 503 and 404 are two causes.
     r"(?:HTTP|[Ss]tatus|[Ss]tatus[ _-]?[Cc]ode|[Ee]xit[ _-][Cc]ode)(?:/\d\.\d)?(?: ?[=:] ?| )\d{1,3}"
     # Names that happen to hold digits.
-    r"|(?:utf|UTF|latin|sha|SHA|md|MD|base|x|int|uint|float|ipv|IPv|http|HTTP|oauth|OAuth|s|S|ec|EC|python|Python|v)"
-    r"[_-]?\d{1,3}(?:_\d\d)?"
+    r"|(?:utf|UTF|latin|base|sha|SHA|u?int|float|python)[_-]?\d{1,3}(?![.@-]?\w|:)|x86_64|(?:iso|ISO)-8859-\d{1,2}"
     r"|[a-z]{2}-(?:[a-z]{3,9}-){1,2}\d[a-z]?"
 )
 """What looks like a thing that varies and is not: it stays as it is."""
@@ -96,7 +95,7 @@ class Masked:
 
 _PLAIN_WORD = (
     r"(?!HTTP|[Ss]tatus|[Ee]xit|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-    + (r"[A-Za-z]+(?:[ ,;)\n]|\Z)")
+    r"[A-Za-z]+(?:[ ,;)\n]|\Z)"
 )
 """What most of a text is made of, and begins nothing that is masked or kept: passed over at once, for speed only."""
 

@@ -78,9 +78,13 @@ def test_a_destination_records_event_is_cut_out_and_not_remade(payload: str) -> 
 
 def test_the_cut_is_the_same_through_two_envelopes() -> None:
     record = destination('{"total": 18.40}')
-    on_the_bus = json.dumps({"source": "lambda", "detail-type": "Lambda Function Invocation Result - Failure", "detail": 0})
+    on_the_bus = json.dumps(
+        {"source": "lambda", "detail-type": "Lambda Function Invocation Result - Failure", "detail": 0}
+    )
     from_the_topic = {"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": ""}
-    event = body_only(json.dumps(from_the_topic | {"Message": on_the_bus.replace('"detail": 0', f'"detail": {record}')}))
+    event = body_only(
+        json.dumps(from_the_topic | {"Message": on_the_bus.replace('"detail": 0', f'"detail": {record}')})
+    )
     assert event.producer is Producer.LAMBDA_DESTINATION
     assert event.payload_text == '{"total": 18.40}'
 
@@ -109,7 +113,9 @@ def test_a_source_that_is_no_queue_is_no_target() -> None:
 
 
 def test_a_dlq_topics_message_is_read_from_its_notification() -> None:
-    attributes = {name: {"Type": value["DataType"], "Value": value["StringValue"]} for name, value in DLQ_ATTRIBUTES.items()}
+    attributes = {
+        name: {"Type": value["DataType"], "Value": value["StringValue"]} for name, value in DLQ_ATTRIBUTES.items()
+    }
     notification = {
         "Type": "Notification",
         "TopicArn": "arn:aws:sns:eu-west-1:1:failures",

@@ -16,8 +16,20 @@ STACK = [
     '  File "/var/task/app.py", line 12, in reserve\n    raise ValueError("inventory service refused sku TEA-03")\n',
 ]
 NOTHING = dict.fromkeys(
-    "request_id function_arn qualifier condition invoke_count error_type error_message stack_trace status_code "
-    "payload_text target reason".split()
+    [
+        "request_id",
+        "function_arn",
+        "qualifier",
+        "condition",
+        "invoke_count",
+        "error_type",
+        "error_message",
+        "stack_trace",
+        "status_code",
+        "payload_text",
+        "target",
+        "reason",
+    ]
 )
 
 DLQ = NOTHING | {
@@ -109,8 +121,25 @@ def test_a_record_says_exactly_what_aws_wrote(name: str) -> None:
 
 def test_the_keys_come_in_one_order() -> None:
     assert list(described("async-destination-sqs.json")) == (
-        "producer request_id function_arn qualifier condition invoke_count error_type error_message stack_trace "
-        "status_code occurred_at payload payload_text target redrivable reason truncated".split()
+        [
+            "producer",
+            "request_id",
+            "function_arn",
+            "qualifier",
+            "condition",
+            "invoke_count",
+            "error_type",
+            "error_message",
+            "stack_trace",
+            "status_code",
+            "occurred_at",
+            "payload",
+            "payload_text",
+            "target",
+            "redrivable",
+            "reason",
+            "truncated",
+        ]
     )
 
 
@@ -145,7 +174,10 @@ def test_every_file_is_in_a_table() -> None:
 def test_a_stream_batch_in_s3_holds_lambdas_event() -> None:
     told = described("kinesis-esm-s3.object.json")
     assert [record["eventSource"] for record in told["payload"]["Records"]] == ["aws:kinesis", "aws:kinesis"]
-    assert told["target"] == {"kind": "lambda", "arn": "arn:aws:lambda:eu-west-1:210987654321:function:clicks-aggregate"}
+    assert told["target"] == {
+        "kind": "lambda",
+        "arn": "arn:aws:lambda:eu-west-1:210987654321:function:clicks-aggregate",
+    }
 
 
 def test_a_schedule_to_lambda_names_its_function_and_keeps_its_input() -> None:
