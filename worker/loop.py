@@ -136,12 +136,12 @@ class Worker:
         """Finish what is in hand; return whether that was possible in time."""
         deadline = time.monotonic() + STOP_WITHIN_S
         waits = [self._sender.wait, *(collector.wait_for_hands for collector in self._collectors.values())]
-        well = all([wait(max(0.0, deadline - time.monotonic())) for wait in waits])
+        unfinished = [wait for wait in waits if not wait(max(0.0, deadline - time.monotonic()))]
         self._ended.set()
-        if well:
+        if not unfinished:
             with write(self._engine) as session:
                 leave(session, self.name)
-        return well
+        return not unfinished
 
 
 def run(settings: Settings, *, once: bool = False) -> int:
