@@ -14,12 +14,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from deadletter.event import Json
-from deadletter.jsontext import STRING
+from deadletter.jsontext import STRING, value_end
 
 MASK = "••••••"
 
 _MOST_NESTED = 8
 """JSON within a string within JSON is opened this often; what still looks like JSON then is masked whole."""
+
+_SHORTEST = 5
+"""A text with a key, a sign and a value (`pin=1`) has at least so many characters."""
 
 _LAST_WORDS = frozenset(
     {"auth", "card", "cvv", "cvv2", "cvc", "iban", "jwt", "otp", "pan", "passwd", "pin", "pwd", "sid", "ssn"}
@@ -33,10 +36,10 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 
 _TOKEN = re.compile(
     rf"(?P<key>{STRING})(?=[ \t\n\r]*+:)|(?P<string>{STRING})|(?P<open>[\[{{])|(?P<close>[\]}}])"
-    r'|(?P<scalar>[^\s\[\]{}:,"]++)|(?P<between>[ \t\n\r:,]++)',
+    r"|(?P<scalar>[\w.+-]++)|(?P<between>[ \t\n\r:,]++)",
     re.DOTALL,
 )
-_KEY = re.compile(r"(?<![\w-])([\w.-]{1,64})\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
+_KEY = re.compile(r"(?<![\w.-])([\w.-]++)\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
 _VALUE = re.compile(
     r"""(?:Bearer|Basic|Digest|Token)\s+[^\s"',;]+"""
     r"""|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\\{1,64}"[^"]*+"?|'[^'\\]*+(?:\\.[^'\\]*+)*+'?|[^\s"',;&}\])\\]+""",
@@ -58,9 +61,9 @@ _ISSUED = re.compile(
 
 
 def redact_json(value: Json, keys: AbstractSet[str] = frozenset()) -> Json:
-    """Return a copy of a decoded JSON value without its secrets; *keys* are names of secret keys beside the usual ones.
+    """Return a copy of a decoded JSON value without its secrets; *keys* name secret keys beside the usual ones.
 
-    Under a secret key every string, number and boolean becomes `MASK`; objects and lists stay, so the structure is seen.
+    Under a secret key every string, number and boolean becomes `MASK`; objects and lists stay: the structure is seen.
     """
     root: list[Json] = [None]
     todo: list[tuple[Json, Json, Json, bool]] = [(value, root, 0, False)]
@@ -78,9 +81,9 @@ def redact_json(value: Json, keys: AbstractSet[str] = frozenset()) -> Json:
 
 
 def redact_text(text: str, keys: AbstractSet[str] = frozenset()) -> str:
-    """Return *text* without its secrets; JSON by its keys, in strings within it too, and everything else by what it looks like.
+    """Return *text* without its secrets: JSON by its keys, in strings within it too, all else by what it looks like.
 
-    Nothing else changes: not a space, not a number, not the order of keys.
+    Nothing but secrets changes: not a space, not a number, not the order of keys. *keys* are as in `redact_json`.
     """
     return _redact(text, keys, level=0)
 
@@ -92,7 +95,7 @@ def is_secret(key: str, keys: AbstractSet[str] = frozenset()) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_usual_secret(key: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(key[:200])]
+    words = [word.lower() for word in _WORD.findall(key[-200:])]
     return bool(words) and (
         words[-1] in _LAST_WORDS or "".join(words[-2:]) == "cvv2" or bool(_INSIDE.search("".join(words)))
     )
@@ -111,6 +114,8 @@ def _redact_leaf(value: Json, keys: AbstractSet[str], *, secret: bool) -> Json:
 
 
 def _redact(text: str, keys: AbstractSet[str], *, level: int) -> str:
+    if len(text) < _SHORTEST:
+        return text
     if text[:1] in {"{", "["} or (level == 0 and text.lstrip()[:1] in {"{", "[", '"'}):
         if level > _MOST_NESTED:
             return MASK
@@ -189,9 +194,18 @@ def _redact_pairs(text: str, keys: AbstractSet[str]) -> str:
 def _secret_values(text: str, keys: AbstractSet[str]) -> Iterator[tuple[int, int]]:
     end = 0
     for key in _KEY.finditer(text):
-        if key.end() >= end and is_secret(key[1], keys) and (value := _VALUE.match(text, key.end())):
-            end = value.end()
+        if key.end() >= end and is_secret(key[1], keys):
+            end = _end_of_value(text, key.end())
             yield key.end(), end
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """Return where a secret value ends; an object or a list that is cut off (a first KB) ends with the text."""
+    if text[start : start + 1] in {"{", "["}:
+        end = value_end(text, start)
+        return end if end >= 0 else len(text)
+    value = _VALUE.match(text, start)
+    return value.end() if value else start
 
 
 def _cut(text: str, spans: Iterable[tuple[int, int]]) -> str:
