@@ -81,26 +81,27 @@ def make_event_row(**given: Any) -> EventRow:
 
 
 def make_body(
-    payload: object = None, *, stack: tuple[str, ...] = ('  File "/var/task/app.py", line 12, in capture\n',)
+    payload: object = None,
+    *,
+    stack: tuple[str, ...] = ('  File "/var/task/app.py", line 12, in capture\n',),
+    request_id: str = "5b0d1c62-5f0c-4a3c-9d3e-0a8d2a6f5e11",
+    error: tuple[str, str] = ("PaymentError", "card declined"),
+    at: datetime = NIGHT,
 ) -> str:
     """Return an on-failure record of Lambda's, as it lies in a destination queue."""
     return json.dumps(
         {
             "version": "1.0",
-            "timestamp": "2026-11-23T02:00:00.000Z",
+            "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "requestContext": {
-                "requestId": "5b0d1c62-5f0c-4a3c-9d3e-0a8d2a6f5e11",
+                "requestId": request_id,
                 "functionArn": f"{FUNCTION_ARN}:$LATEST",
                 "condition": "RetriesExhausted",
                 "approximateInvokeCount": 3,
             },
             "requestPayload": {"order": "ord-7741", "amount": 18} if payload is None else payload,
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-            "responsePayload": {
-                "errorType": "PaymentError",
-                "errorMessage": "card declined",
-                "stackTrace": list(stack),
-            },
+            "responsePayload": {"errorType": error[0], "errorMessage": error[1], "stackTrace": list(stack)},
         }
     )
 

@@ -1,0 +1,1 @@
+"""The commands of `redrive`, one module for those that belong together."""

@@ -1,0 +1,96 @@
+"""`redrive groups` and `redrive events`: what failed, as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import click
+
+from console.commands.database import database, utc_now
+from console.commands.output import print_json, print_table, public, when
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus
+from deadletter.store import read
+from deadletter.store.queries import get_group, list_events, list_groups
+from deadletter.store.rows import EventRow, GroupRow, Page
+
+T = TypeVar("T")
+PAGE_ROWS = 500
+
+_options = (
+    click.option("--status", type=click.Choice(list(EventStatus)), help="Only those."),
+    click.option("--group", type=click.IntRange(min=1), metavar="ID", help="Only that group."),
+    click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON array."),
+)
+
+
+def _narrowed(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_narrowed
+def groups(*, status: EventStatus | None, group: int | None, limit: int, as_json: bool) -> None:
+    """List groups of failed events, the latest failure first."""
+    chosen, now = EventFilter(status=status, group=group), utc_now()
+    with database() as (settings, engine), read(engine) as session:
+        rows = take(
+            lambda cursor, n: list_groups(session, chosen, sort="last_seen", cursor=cursor, limit=n, now=now), limit
+        )
+    found = [public(row, settings.secret_keys) for row in rows]
+    if as_json:
+        print_json(found)
+        return
+    heads = ("ID", "STATUS", "UNRESOLVED", "EVENTS", "LAST SEEN", "FUNCTION", "CAUSE")
+    lines = [(*_group_line(row), seen["title"]) for row, seen in zip(rows, found, strict=True)]
+    print_table(heads, lines, empty="No group matches.")
+
+
+@click.command()
+@_narrowed
+def events(*, status: EventStatus | None, group: int | None, limit: int, as_json: bool) -> None:
+    """List failed events, the latest failure first."""
+    chosen = EventFilter(status=status, group=group)
+    with database() as (settings, engine), read(engine) as session:
+        if group is not None:
+            get_group(session, group, now=utc_now())
+        rows = take(lambda cursor, n: list_events(session, chosen, cursor=cursor, limit=n), limit)
+    found = [public(row, settings.secret_keys) for row in rows]
+    if as_json:
+        print_json(found)
+        return
+    heads = ("ID", "GROUP", "STATUS", "OCCURRED", "FUNCTION", "LABEL", "ERROR")
+    lines = [(*_event_line(row), seen["label"], _error(seen)) for row, seen in zip(rows, found, strict=True)]
+    print_table(heads, lines, empty="No event matches.")
+
+
+def take(page_of: Callable[[str | None, int], Page[T]], limit: int) -> list[T]:
+    """Return at most *limit* rows, reading as many pages as that takes."""
+    return list(islice(_rows(page_of, limit), limit))
+
+
+def _rows(page_of: Callable[[str | None, int], Page[T]], limit: int) -> Iterator[T]:
+    cursor = None
+    while True:
+        page = page_of(cursor, min(limit, PAGE_ROWS))
+        yield from page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _group_line(row: GroupRow) -> tuple[object, ...]:
+    return (row.id, row.status, row.counts.unresolved, row.counts.total, when(row.last_seen), row.function_name)
+
+
+def _event_line(row: EventRow) -> tuple[object, ...]:
+    return (row.id, row.group_id, row.status, when(row.occurred_at), row.function_name)
+
+
+def _error(seen: dict[str, str | None]) -> str:
+    return ": ".join(part for part in (seen["error_type"], seen["error_message"]) if part)

@@ -1,0 +1,60 @@
+"""The settings and the database, as every command that needs them opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from alembic.util import CommandError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from deadletter import store
+from deadletter.errors import RedriveError
+from deadletter.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Return the time now, aware, UTC."""
+    return datetime.now(tz=UTC)
+
+
+@contextmanager
+def database() -> Iterator[tuple[Settings, Engine]]:
+    """Yield the settings and an engine whose database has the newest schema.
+
+    SQLite is brought there: it needs no set-up. PostgreSQL may be others' too, so it is migrated only by
+    `redrive db upgrade`.
+
+    Raises:
+        RedriveError: The database cannot be used, or PostgreSQL's schema is not the newest.
+    """
+    settings = Settings.from_env()
+    with said_plainly():
+        engine = store.make_engine(settings)
+        try:
+            _bring_up_to_date(settings, engine)
+            yield settings, engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn what the database says within into a sentence. Raises RedriveError."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise RedriveError(f"The database cannot be used: {reason}. See DATABASE_URL and REDRIVE_DATA_DIR.") from error
+    except CommandError as error:
+        raise RedriveError(f"The database's schema is not one that this version knows: {error}.") from error
+
+
+def _bring_up_to_date(settings: Settings, engine: Engine) -> None:
+    if store.is_current(engine):
+        return
+    if engine.dialect.name != "sqlite":
+        raise RedriveError("The database does not have the newest schema. Run `redrive db upgrade`, then try again.")
+    store.upgrade(settings)

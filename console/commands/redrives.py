@@ -1,0 +1,97 @@
+"""`redrive show` and `redrive cancel`: a redrive under way, or one that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from console.commands.browse import take
+from console.commands.database import database, utc_now
+from console.commands.output import print_json, print_table, public, when
+from console.format import plural
+from console.plain import plain
+from deadletter.event import Json
+from deadletter.redrive import cancel as cancel_redrive
+from deadletter.store import read
+from deadletter.store.redrives import get_redrive, list_items
+from deadletter.store.rows import ItemRow, RedriveRow
+
+_ITEMS_SHOWN = 50
+_EVERY = 10**9
+
+
+@click.command()
+@click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, with every event.")
+def show(*, redrive_id: int, as_json: bool) -> None:
+    """Show redrive ID and what became of its events (the first 50; with --json all)."""
+    with database() as (settings, engine), read(engine) as session:
+        row = get_redrive(session, redrive_id)
+        limit = _EVERY if as_json else _ITEMS_SHOWN
+        items = take(lambda cursor, n: list_items(session, redrive_id, cursor=cursor, limit=n), limit)
+    found = [public(item, settings.secret_keys) for item in items]
+    if as_json:
+        print_json(summary(row, settings.secret_keys) | {"items": found})
+        return
+    for line in said(row):
+        click.echo(line)
+    print_table(("EVENT", "OUTCOME", "SENT", "SETTLED", "WHY"), map(_line, items, found), empty="It has no events.")
+    if row.planned > len(items):
+        click.echo(f"... and {plural(row.planned - len(items), 'event')} more; --json lists them all.")
+
+
+@click.command()
+@click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def cancel(*, redrive_id: int, as_json: bool) -> None:
+    """Cancel redrive ID: what was sent stays sent, the rest is not sent."""
+    with database() as (settings, engine):
+        with read(engine) as session:
+            before = get_redrive(session, redrive_id)
+        after = cancel_redrive(engine, redrive_id, by=settings.operator, now=utc_now())
+    if as_json:
+        print_json(summary(after, settings.secret_keys))
+        return
+    unsent = after.skipped - before.skipped
+    in_hand = after.sending + after.unknown
+    click.echo(
+        f"{after.ever_sent:,} sent stay sent; {unsent:,} will not be sent."
+        + (f" {in_hand:,} may have been sent: their outcome is not known." if in_hand else "")
+    )
+
+
+def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
+    """Return a redrive as `--json` prints it.
+
+    `sent` counts every event handed to the target, whatever became of it; those of them whose outcome is still awaited
+    are `awaited`. `seconds` is how long sending takes at `rate`.
+    """
+    names = (
+        *("id", "status", "title", "digest", "invocation", "rate", "targets", "selection", "oldest_at"),
+        *("asked_by", "planned_at", "started_by", "started_at", "finished_at", "cancelled_by"),
+        *("planned", "waiting", "sending", "succeeded", "failed_again", "skipped", "unknown", "ended"),
+    )
+    shown = {name: plain(getattr(row, name)) for name in names}
+    shown["title"] = public({"title": row.title}, secret_keys)["title"]
+    return shown | {"sent": row.ever_sent, "awaited": row.sent, "seconds": round(row.duration_s, 1)}
+
+
+def said(row: RedriveRow) -> Iterator[str]:
+    """Yield a redrive's plan and how far it is, in sentences."""
+    yield f"Redrive {row.id}, {row.status}: {plural(row.planned, 'event')} of {row.title}"
+    for line in row.targets:
+        yield f"  {line['count']:,} to {line['arn']} ({line['why']})"
+    if row.skipped:
+        yield f"  {row.skipped:,} skipped"
+    yield f"  {row.rate:g} events per second, about {max(1, round(row.duration_s)):,} s; digest {row.digest[:12]}"
+    yield (
+        f"  {row.ever_sent:,} sent, {row.succeeded:,} succeeded, {row.failed_again:,} failed again, "
+        f"{row.unknown:,} unknown, {row.waiting:,} waiting"
+    )
+
+
+def _line(item: ItemRow, seen: dict[str, Json]) -> tuple[object, ...]:
+    error = ": ".join(part for part in (seen["error_type"], seen["error_message"]) if part)
+    why = error or seen["reason"] or seen["evidence"]
+    return (seen["event_label"] or item.event_id, item.outcome.words, when(item.sent_at), when(item.settled_at), why)

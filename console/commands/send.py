@@ -1,0 +1,170 @@
+"""`redrive send`: plan, show, ask, start, and follow to the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+from sqlalchemy import Engine
+
+from console.commands.database import database, utc_now
+from console.commands.output import print_json
+from console.commands.redrives import said, summary
+from console.format import plural
+from deadletter import redrive
+from deadletter.errors import BadInput
+from deadletter.event import TargetRef
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus
+from deadletter.settings import Settings
+from deadletter.store import read
+from deadletter.store.queries import get_group, list_workers
+from deadletter.store.redrives import get_redrive
+from deadletter.store.rows import RedriveRow
+
+_LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asked for, read and checked."""
+
+    selection: EventFilter | Sequence[int]
+    target: TargetRef | None
+    rate: float | None
+    invocation: str
+
+
+@click.command()
+@click.option("--group", type=click.IntRange(min=1), metavar="ID", help="The unresolved events of that group.")
+@click.option("--event", "events", multiple=True, metavar="ID...", help="Those events; several ids, or again.")
+@click.option(
+    "--filter", "query", metavar="QUERY", help="What the pages' address says: 'status=unresolved&function=f'."
+)
+@click.option("--target", "target_arn", metavar="ARN", help="Send there, and not where the records say.")
+@click.option("--rate", type=float, help="Events per second.")
+@click.option(
+    "--invocation", type=click.Choice(["Event", "RequestResponse"]), default="RequestResponse", show_default=True
+)
+@click.option("--yes", is_flag=True, help="Start without asking.")
+@click.option("--wait", is_flag=True, help="Follow to the end; exit 1 if anything failed again or is unknown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes.")
+@click.argument("more_events", nargs=-1, metavar="")
+def send(  # noqa: PLR0913 - one parameter an option
+    *,
+    group: int | None,
+    events: Sequence[str],
+    query: str | None,
+    target_arn: str | None,
+    rate: float | None,
+    invocation: str,
+    yes: bool,
+    wait: bool,
+    as_json: bool,
+    more_events: Sequence[str],
+) -> int:
+    """Send failed events to their target again: by group, by event, or by filter."""
+    if as_json and not yes:
+        raise BadInput("With --json nobody can be asked whether to start: add --yes, or leave --json out.")
+    selection = read_selection(group, (*events, *more_events) if events else (), query)
+    if more_events and not events:
+        raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
+    asked = Asked(selection, redrive.parse_target(target_arn) if target_arn else None, rate, invocation)
+    with database() as (settings, engine):
+        planned = _plan(engine, asked, settings)
+        if not yes and not _confirmed(engine, planned, settings):
+            return 1
+        row = redrive.start(engine, planned.id, digest=planned.digest, started_by=settings.operator, now=utc_now())
+        row = _follow(engine, row, settings) if wait else row
+    return _tell(row, settings, as_json=as_json)
+
+
+def read_selection(group: int | None, events: Sequence[str], query: str | None) -> EventFilter | Sequence[int]:
+    """Return which events are meant. Raises BadInput unless exactly one way of saying it is used."""
+    if (group is not None) + bool(events) + (query is not None) != 1:
+        raise BadInput("Say what to send in exactly one way: --group ID, --event ID ..., or --filter QUERY.")
+    if group is not None:
+        return EventFilter(group=group, status=EventStatus.UNRESOLVED)
+    if query is not None:
+        return EventFilter.from_query(query.removeprefix("?"), now=utc_now())
+    return sorted({_event_id(text) for part in events for text in part.split(",")})
+
+
+def _event_id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - what a 64-bit number holds
+        raise BadInput(f"{text!r} is not an event's number. `redrive events` lists them.")
+    return int(text)
+
+
+def _plan(engine: Engine, asked: Asked, settings: Settings) -> RedriveRow:
+    if isinstance(asked.selection, EventFilter) and asked.selection.group is not None:
+        with read(engine) as session:
+            get_group(session, asked.selection.group, now=utc_now())
+    redrive_id = redrive.create_plan(
+        engine,
+        asked.selection,
+        target=asked.target,
+        rate=asked.rate,
+        invocation=asked.invocation,
+        asked_by=settings.operator,
+        settings=settings,
+        now=utc_now(),
+    )
+    return _read(engine, redrive_id)
+
+
+def _read(engine: Engine, redrive_id: int) -> RedriveRow:
+    with read(engine) as session:
+        return get_redrive(session, redrive_id)
+
+
+def _confirmed(engine: Engine, planned: RedriveRow, settings: Settings) -> bool:
+    """Show the plan and ask; a plan that is refused is cancelled, so that it does not lie about."""
+    for line in said(planned):
+        click.echo(line)
+    try:
+        sure = click.confirm(f"Send {plural(planned.waiting, 'event')}?", err=True)
+    except click.Abort:
+        sure = False
+    if not sure:
+        redrive.cancel(engine, planned.id, by=settings.operator, now=utc_now())
+        click.echo("Nothing was sent.", err=True)
+    return sure
+
+
+def _follow(engine: Engine, row: RedriveRow, settings: Settings) -> RedriveRow:
+    """Return the redrive once it has ended. Stopping to follow (Ctrl-C) stops nothing else."""
+    _warn_without_worker(engine, settings)
+    try:
+        while not row.ended:
+            time.sleep(_LOOK_EVERY_S)
+            row = _read(engine, row.id)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Redrive {row.id} goes on. `redrive show {row.id}` shows it, `redrive cancel {row.id}` ends it.", err=True
+        )
+        raise
+    return row
+
+
+def _warn_without_worker(engine: Engine, settings: Settings) -> None:
+    with read(engine) as session:
+        workers = list_workers(session)
+    if not any((utc_now() - worker.seen_at).total_seconds() < settings.lease_s for worker in workers):
+        click.echo("No worker is running, so nothing is sent until one starts: redrive work", err=True)
+
+
+def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
+    if as_json:
+        print_json(summary(row, settings.secret_keys))
+    else:
+        for line in said(row):
+            click.echo(line)
+    return exit_code(row)
+
+
+def exit_code(row: RedriveRow) -> int:
+    """Return 1 if something failed again, or nobody knows what became of it."""
+    return 1 if row.failed_again or row.unknown else 0
