@@ -104,8 +104,7 @@ class FailedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """
-    Why an event failed, as far as is known: the facts that a fingerprint is made of.
+    """Why an event failed, as far as is known: the facts that a fingerprint is made of.
 
     `condition` and `producer` speak where no error is known (a message that a queue moved, a function that never ran).
     """
@@ -136,6 +135,8 @@ def storable(text: str) -> str:
 
     Only for what is derived.
     """
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

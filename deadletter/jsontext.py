@@ -65,7 +65,7 @@ def decode(text: str) -> tuple[bool, object]:
     if not _is_shallow(text):
         return False, None
     try:
-        return True, json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return True, _DECODER.decode(text)
     except (ValueError, RecursionError):
         return False, None
 
@@ -87,7 +87,7 @@ def _is_shallow(text: str) -> bool:
 
 def _unquoted(text: str) -> str | None:
     try:
-        return str(json.loads(text))
+        return text[1:-1] if "\\" not in text else str(_DECODER.decode(text))
     except ValueError:
         return None
 
@@ -100,3 +100,6 @@ def _finite(text: str) -> float:
 def _refuse(text: str) -> str:
     message = f"{text} is not a number that can be written again"
     raise ValueError(message)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

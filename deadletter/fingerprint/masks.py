@@ -35,6 +35,13 @@ MASKS = (
     Mask("arn", "ARNs", r"""arn:aws[a-z-]{0,16}:[^\s"'`<>()\[\]{}|\\^,;]*\w"""),
     Mask("trace", "trace ids", rf"1-{_HEX}{{8}}-{_HEX}{{24}}|00-{_HEX}{{32}}-{_HEX}{{16}}-{_HEX}{{2}}"),
     Mask("uuid", "UUIDs", rf"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"),
+    Mask("mac", "MAC addresses", rf"(?:{_HEX}{{2}}[:-]){{5}}{_HEX}{{2}}"),
+    Mask(
+        "token",
+        "tokens",
+        r"eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]+)?"
+        r"|(?=[A-Za-z+/]{0,99}\d)(?=[a-z0-9+/]{0,99}[A-Z])(?=[A-Z0-9+/]{0,99}[a-z])[A-Za-z0-9+/]{40,}={0,2}",
+    ),
     Mask(
         "date",
         "dates and times",

@@ -15,6 +15,9 @@ MASKED = {
     "Root=1-68c66a11-5f1e0c7b9d3a4e2f81b0c6d7": "Root=<trace>",
     "traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01": "traceparent <trace>",
     "request 5d0a6c1e-8f3b-4a77-9c1d-2e64b7f0a913!": "request <uuid>!",
+    "from 00:1a:2B:33:44:55": "from <mac>",
+    "host id eftixk72aD6Ap51TnqcoF8eFidJG9Z/2mkiDFu8yU9AS1ed4OpIszj7UDNEHGran=": "host id <token>",
+    "expired: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl": "expired: <token>",
     "at 2026-09-14T07:15:33.187Z": "at <date>",
     "at 2026-09-14 07:15:33,187 +02:00": "at <date>",
     "on Mon, 14 Sep 2026 07:15:33 GMT": "on <date>",
@@ -43,6 +46,7 @@ KEPT = [
     "'NoneType' object has no attribute 'total'",
     "payments.internal is down",
     "No such file: /var/task/data.csv",
+    "No such file: /Data/orders/incoming/eu/west/customers/by/name/of/the/owner",
     "",
 ]
 

@@ -146,6 +146,35 @@ def test_a_function_that_never_ran_has_no_error() -> None:
     assert event.redrivable is Redrivable.YES
 
 
+@pytest.mark.parametrize(
+    ("member", "stack", "lines"),
+    [
+        ("stackTrace", ["  File one", "  File two"], ("  File one", "  File two")),
+        ("trace", ["Error: no", "    at f (/var/task/i.js:1:2)"], ("Error: no", "    at f (/var/task/i.js:1:2)")),
+        ("stackTrace", [{"path": "main.go", "line": 7, "label": "main"}], ("path=main.go line=7 label=main",)),
+        ("stackTrace", [["/var/task/app.py", 3, "handler", "f()"]], ("/var/task/app.py 3 handler f()",)),
+        ("stackTrace", "  File one", ("  File one",)),
+        ("stackTrace", [], ()),
+        ("stackTrace", None, None),
+        ("stackTrace", {"a": 1}, None),
+    ],
+    ids=["Python", "Node.js", "Go", "old Python", "text", "empty", "null", "object"],
+)
+def test_a_stack_is_read_as_each_runtime_writes_it(member: str, stack: object, lines: tuple[str, ...] | None) -> None:
+    record = json.loads(RECORD)
+    record["responsePayload"] = {"errorType": "Error", "errorMessage": "no", member: stack}
+    event = body_only(json.dumps(record))
+    assert event.error_type == "Error"
+    assert event.stack_trace == lines
+
+
+@pytest.mark.parametrize("answer", [None, "boom", 7, [], {"errorType": 7, "errorMessage": ["x"]}])
+def test_an_answer_of_another_shape_says_no_error(answer: object) -> None:
+    event = body_only(json.dumps(json.loads(RECORD) | {"responsePayload": answer}))
+    assert event.producer is Producer.LAMBDA_DESTINATION
+    assert (event.error_type, event.error_message, event.stack_trace) == (None, None, None)
+
+
 def test_a_record_whose_event_was_dropped_says_so() -> None:
     event = body_only(destination("{}").replace("requestPayload", "elsewhere"))
     assert (event.producer, event.redrivable, event.truncated) == (Producer.LAMBDA_DESTINATION, Redrivable.NO, True)
