@@ -80,9 +80,13 @@ def from_micros(value: int) -> datetime:
     return datetime.fromtimestamp(value // 1_000_000, tz=UTC).replace(microsecond=value % 1_000_000)
 
 
+HOUR = 3_600_000_000
+"""Microseconds in an hour."""
+
+
 def hour_of(moment: datetime) -> int:
     """Return the hour's number since 1970: the bucket of every rollup."""
-    return micros(moment) // 3_600_000_000
+    return micros(moment) // HOUR
 
 
 class Base(DeclarativeBase):

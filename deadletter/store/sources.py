@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.errors import BadInput, NotFound
@@ -100,7 +100,7 @@ def note_state(session: Session, source_id: int, state: SourceState, now: dateti
 
 def note_error(session: Session, source_id: int, message: str, now: datetime, next_try_at: datetime) -> None:
     """Note why the source cannot be read, since when, and when it is tried again."""
-    since = func.coalesce(Source.error_since, now)
+    since = func.coalesce(Source.error_since, literal(now, Source.error_since.type))
     _note(session, source_id, error=storable(message), error_since=since, next_try_at=next_try_at)
 
 

@@ -1,0 +1,169 @@
+"""Reading events: a page is one index range, an event is its facts, its records and its redrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from deadletter.errors import NotFound
+from deadletter.event import Producer, Redrivable, name_of
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus, Outcome
+from deadletter.store import search
+from deadletter.store.cursors import read_cursor, write_cursor
+from deadletter.store.models import Event, Group, GroupSource, Record, Source, from_micros, micros
+from deadletter.store.redrives.rows import items_of_event
+from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, Page, RecordRow
+from deadletter.store.selection import event_conditions
+
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_EXPORTED_AT_ONCE = 1_000
+_EXPORTED_BYTES = 8 * 2**20
+
+
+def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = None, limit: int = 50) -> Page[EventRow]:
+    """Return the events that *chosen* means, the latest failure first; hits of a text search, the latest stored first.
+
+    Raises:
+        BadInput: *cursor* is not of this list.
+    """
+    order = "stored" if chosen.text is not None else "occurred"
+    query = _hits(session, chosen) if chosen.text is not None else _latest(session, chosen)
+    if cursor is not None:
+        value, event_id = read_cursor(cursor, order)
+        query = query.where(_before(session, chosen, value, event_id))
+    rows = [_event_row(row) for row in session.execute(query.limit(limit + 1)).mappings()]
+    return Page(rows[:limit], _cursor(order, rows[limit - 1]) if len(rows) > limit else None)
+
+
+def count_events(session: Session, chosen: EventFilter, cap: int = 1_000) -> Count:
+    """Return how many events *chosen* means: exact from the counters where these know it, else counted up to *cap*."""
+    parts = {name for name, _ in chosen.parts()}
+    if parts <= {"status", "group", "groups"}:
+        return Count(_counted_by_groups(session, chosen))
+    if parts == {"source"}:
+        by_source = select(func.sum(GroupSource.n)).where(GroupSource.source_id == chosen.source)
+        return Count(int(session.scalar(by_source) or 0))
+    first = select(Event.id).where(*event_conditions(session, chosen)).limit(cap + 1).subquery()
+    n = session.scalar(select(func.count()).select_from(first)) or 0
+    return Count(min(n, cap), exact=n <= cap)
+
+
+def get_event(session: Session, event_id: int) -> EventDetail:
+    """Return one event with every record and every redrive of it. Raises NotFound."""
+    row = session.execute(_rows().add_columns(Event.record_id).where(Event.id == event_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no event {event_id}.")
+    facts = dict(row)
+    main_id = facts.pop("record_id")
+    query = _records().where(Record.event_id == event_id).order_by(Record.occurred_at, Record.id)
+    records = [_record_row(each) for each in session.execute(query).mappings()]
+    main = next(record for record in records if record.id == main_id)
+    return EventDetail(event=_event_row(facts), main=main, records=records, items=items_of_event(session, event_id))
+
+
+def iter_events(session: Session, chosen: EventFilter) -> Iterator[ExportRow]:
+    """Yield all events that *chosen* means, ordered as in `list_events`, with their main records, in bounded memory."""
+    cursor: str | None = None
+    while True:
+        page = list_events(session, chosen, cursor=cursor, limit=_EXPORTED_AT_ONCE)
+        for rows in _by_size(page.rows):
+            yield from _with_records(session, rows)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _by_size(rows: Sequence[EventRow]) -> Iterator[list[EventRow]]:
+    """Yield *rows* in parts whose bodies fit into memory at once."""
+    part: list[EventRow] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += row.payload_bytes or 0
+        if size > _EXPORTED_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _with_records(session: Session, rows: Sequence[EventRow]) -> Iterator[ExportRow]:
+    main = _records().join(Event, Event.record_id == Record.id).where(Event.id.in_([row.id for row in rows]))
+    records = {row["event_id"]: row for row in session.execute(main).mappings()}
+    return (ExportRow(event=row, main=_record_row(records[row.id])) for row in rows)
+
+
+def _latest(session: Session, chosen: EventFilter) -> Select[Any]:
+    # Every event is later than the beginning: with a bound, an index is searched even when nothing narrows.
+    bound = [Event.occurred_at >= _BEGINNING] if chosen.since is None else []
+    query = _rows().where(*event_conditions(session, chosen), *bound)
+    return query.order_by(Event.occurred_at.desc(), Event.id.desc())
+
+
+def _hits(session: Session, chosen: EventFilter) -> Select[Any]:
+    """Return the query that reads the search index newest first, and stops when the page is full."""
+    index, words = search.id_column(session), chosen.text or ""
+    query = _rows(search.SEARCH.join(Event, Event.id == index))
+    query = query.where(search.matches(session, words), *event_conditions(session, chosen, text=False))
+    return query.order_by(index.desc())
+
+
+def _before(session: Session, chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
+    if chosen.text is not None:
+        return search.id_column(session) < event_id
+    return tuple_(Event.occurred_at, Event.id) < (from_micros(value), event_id)
+
+
+def _cursor(order: str, row: EventRow) -> str:
+    return write_cursor(order, (micros(row.occurred_at), row.id))
+
+
+def _counted_by_groups(session: Session, chosen: EventFilter) -> int:
+    statuses = [chosen.status] if chosen.status else list(EventStatus)
+    query = select(*(func.sum(getattr(Group, f"n_{status}")) for status in statuses))
+    if chosen.group is not None:
+        query = query.where(Group.id == chosen.group)
+    if chosen.groups is not None:
+        query = query.where(Group.id.in_(chosen.groups))
+    return sum(int(n or 0) for n in session.execute(query).one())
+
+
+_COLUMNS = [each.name for each in fields(EventRow) if each.name not in {"group_title", "source_name"}]
+
+
+def _rows(of: FromClause | type[Event] = Event) -> Select[Any]:
+    columns = [getattr(Event, name) for name in _COLUMNS]
+    query = select(*columns, Group.title.label("group_title"), Source.arn.label("source_arn")).select_from(of)
+    return query.join(Group, Group.id == Event.group_id).join(Source, Source.id == Event.source_id)
+
+
+def _event_row(row: RowMapping | Mapping[str, Any]) -> EventRow:
+    facts = dict(row)
+    source_name = name_of(facts.pop("source_arn"))
+    typed = {
+        "status": EventStatus(row["status"]),
+        "producer": Producer(row["producer"]),
+        "redrivable": Redrivable(row["redrivable"]),
+        "last_outcome": row["last_outcome"] and Outcome(row["last_outcome"]),
+    }
+    return EventRow(**facts | typed, source_name=source_name)
+
+
+_RECORD_COLUMNS = [each.name for each in fields(RecordRow) if each.name not in {"source_name", "source_arn"}]
+
+
+def _records() -> Select[Any]:
+    columns = [getattr(Record, name) for name in _RECORD_COLUMNS]
+    query = select(*columns, Source.arn.label("source_arn")).select_from(Record)
+    return query.join(Source, Source.id == Record.source_id)
+
+
+def _record_row(row: RowMapping) -> RecordRow:
+    typed = {"body": row["body"].decode("utf-8", "surrogatepass"), "producer": Producer(row["producer"])}
+    return RecordRow(**dict(row) | typed, source_name=name_of(row["source_arn"]))

@@ -1,0 +1,145 @@
+"""Reading groups: from their own table and the hourly rollups, never from the events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from deadletter.errors import NotFound
+from deadletter.event import name_of
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus
+from deadletter.store.counters import EMPTY
+from deadletter.store.cursors import read_cursor, write_cursor
+from deadletter.store.models import Group, GroupHour, GroupSource, Source, from_micros, hour_of, micros
+from deadletter.store.rows import GroupRow, Page, StatusCounts
+from deadletter.store.selection import group_conditions
+
+Sort = Literal["last_seen", "first_seen", "events"]
+
+SPARK_POINTS = 42
+SPARK_HOURS = 4
+
+_EVENTS = Group.n_unresolved + Group.n_redriving + Group.n_resolved + Group.n_archived
+
+
+def list_groups(  # noqa: PLR0913 - what makes a page, by keyword
+    session: Session,
+    chosen: EventFilter,
+    *,
+    sort: Sort = "last_seen",
+    cursor: str | None = None,
+    limit: int = 50,
+    now: datetime,
+) -> Page[GroupRow]:
+    """Return the groups that have events which *chosen* means, the latest (or those with most events) first.
+
+    Args:
+        session: A session that reads.
+        chosen: What to narrow the list by.
+        sort: What the list is sorted by, downwards.
+        cursor: The page before's `next_cursor`.
+        limit: Rows on a page.
+        now: When the sparklines end.
+
+    Raises:
+        BadInput: *cursor* is not of this list.
+    """
+    key = _key(sort)
+    query = select(Group).where(*group_conditions(session, chosen)).order_by(key.desc(), Group.id.desc())
+    if cursor is not None:
+        value, group_id = read_cursor(cursor, sort)
+        query = query.where(tuple_(key, Group.id) < (value if sort == "events" else from_micros(value), group_id))
+    found = session.scalars(query.limit(limit + 1)).all()
+    rows = group_rows(session, found[:limit], now=now)
+    return Page(rows, _cursor(sort, rows[-1]) if len(found) > limit else None)
+
+
+def count_groups(session: Session, chosen: EventFilter) -> dict[EventStatus, int]:
+    """Return how many groups *chosen* shows, by their status."""
+    query = select(Group.status, func.count()).where(*group_conditions(session, chosen)).group_by(Group.status)
+    return {EventStatus(status): n for status, n in session.execute(query)}
+
+
+def get_group(session: Session, group_id: int, *, now: datetime) -> GroupRow:
+    """Return one group. Raises NotFound."""
+    group = session.get(Group, group_id)
+    if group is None:
+        raise NotFound(f"There is no group {group_id}.")
+    return group_rows(session, [group], now=now)[0]
+
+
+def group_hours(session: Session, group_id: int, since: datetime, until: datetime) -> list[tuple[int, int]]:
+    """Return (hour since 1970, failures) of a group, from the hour of *since* to that of *until*; gaps are left out."""
+    hours = select(GroupHour.hour, GroupHour.n).where(GroupHour.group_id == group_id, GroupHour.n > 0)
+    hours = hours.where(GroupHour.hour.between(hour_of(since), hour_of(until))).order_by(GroupHour.hour)
+    return [(hour, n) for hour, n in session.execute(hours)]
+
+
+def group_rows(session: Session, groups: Sequence[Group], *, now: datetime) -> list[GroupRow]:
+    """Return groups with their sources and sparklines, read for all of them at once."""
+    ids = [group.id for group in groups]
+    sources, sparks = _sources(session, ids), _sparks(session, ids, now)
+    return [_group_row(group, sources.get(group.id, []), sparks[group.id]) for group in groups]
+
+
+def _key(sort: Sort) -> ColumnElement[int] | ColumnElement[datetime]:
+    match sort:
+        case "events":
+            return _EVENTS
+        case "first_seen":
+            return Group.first_seen.expression
+        case "last_seen":
+            return Group.last_seen.expression
+
+
+def _cursor(sort: Sort, row: GroupRow) -> str:
+    value = row.counts.total if sort == "events" else micros(getattr(row, sort))
+    return write_cursor(sort, (value, row.id))
+
+
+def _sources(session: Session, group_ids: Sequence[int]) -> Mapping[int, list[str]]:
+    came = select(GroupSource.group_id, Source.arn).join(Source, Source.id == GroupSource.source_id)
+    came = came.where(GroupSource.group_id.in_(group_ids), GroupSource.n > 0).distinct().order_by(Source.arn)
+    names: dict[int, list[str]] = defaultdict(list)
+    for group_id, arn in session.execute(came):
+        names[group_id].append(name_of(arn))
+    return names
+
+
+def _sparks(session: Session, group_ids: Sequence[int], now: datetime) -> Mapping[int, list[int]]:
+    end = hour_of(now) + 1
+    start = end - SPARK_POINTS * SPARK_HOURS
+    point = ((GroupHour.hour - start) // SPARK_HOURS).label("point")
+    hours = select(GroupHour.group_id, point, func.sum(GroupHour.n))
+    hours = hours.where(GroupHour.group_id.in_(group_ids), GroupHour.hour >= start, GroupHour.hour < end)
+    sparks = {group_id: [0] * SPARK_POINTS for group_id in group_ids}
+    for group_id, at, n in session.execute(hours.group_by(GroupHour.group_id, point)):
+        sparks[group_id][at] = int(n)
+    return sparks
+
+
+def _group_row(group: Group, sources: Sequence[str], spark: Sequence[int]) -> GroupRow:
+    return GroupRow(
+        id=group.id,
+        fingerprint=group.fingerprint,
+        fingerprint_version=group.fingerprint_version,
+        function_arn=group.function_arn,
+        function_name=group.function_name,
+        error_type=group.error_type,
+        title=group.title,
+        masked_message=group.masked_message,
+        frames=group.frames,
+        # Whoever kept its address sees a group without events as one where nothing is open.
+        status=EventStatus.RESOLVED if group.status == EMPTY else EventStatus(group.status),
+        first_seen=group.first_seen,
+        last_seen=group.last_seen,
+        counts=StatusCounts(**{status.value: getattr(group, f"n_{status}") for status in EventStatus}),
+        sources=sources,
+        spark=spark,
+    )

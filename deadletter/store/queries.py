@@ -1,0 +1,26 @@
+"""Everything that pages, reports and the command line read, by one name. Every function takes a session first."""
+
+from deadletter.store.archive import archive_events, unarchive_events
+from deadletter.store.event_pages import count_events, get_event, iter_events, list_events
+from deadletter.store.group_pages import Sort, count_groups, get_group, group_hours, list_groups
+from deadletter.store.incident import report_facts
+from deadletter.store.overview import facets, list_workers, overall_hours, status_counts
+
+__all__ = [
+    "Sort",
+    "archive_events",
+    "count_events",
+    "count_groups",
+    "facets",
+    "get_event",
+    "get_group",
+    "group_hours",
+    "iter_events",
+    "list_events",
+    "list_groups",
+    "list_workers",
+    "overall_hours",
+    "report_facts",
+    "status_counts",
+    "unarchive_events",
+]

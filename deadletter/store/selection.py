@@ -1,0 +1,86 @@
+"""A filter as SQL: which events it means, which groups it shows. The same for pages, redrives, reports and exports."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from deadletter.filters import EventFilter
+from deadletter.store import search
+from deadletter.store.counters import EMPTY
+from deadletter.store.models import HOUR, Event, Group, GroupHour, GroupSource, hour_of, micros
+
+_RECENT_HITS = 1_000
+
+
+def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True) -> list[ColumnElement[bool]]:
+    """Return what an event must meet; without *text*, the caller joins the search index itself."""
+    found = _equal(Event, chosen, ("source", "source_id"), ("producer", "producer"))
+    if chosen.group is not None:
+        found.append(Event.group_id == chosen.group)
+    if chosen.groups is not None:
+        found.append(Event.group_id.in_(chosen.groups))
+    if chosen.since is not None:
+        found.append(Event.occurred_at >= chosen.since)
+    if chosen.until is not None:
+        found.append(Event.occurred_at < chosen.until)
+    if chosen.text is not None and text:
+        found.append(Event.id.in_(search.event_ids(session, chosen.text)))
+    return found
+
+
+def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElement[bool]]:
+    """Return what a group must meet to be listed. Reads groups and rollups, and of the events at most a thousand hits.
+
+    A group is within a time when it failed in one of its hours, and has a status when that is the one shown for it.
+    """
+    found = [Group.status != EMPTY, *_equal(Group, chosen)]
+    if chosen.group is not None:
+        found.append(Group.id == chosen.group)
+    if chosen.groups is not None:
+        found.append(Group.id.in_(chosen.groups))
+    if chosen.source is not None or chosen.producer is not None:
+        came = _equal(GroupSource, chosen, ("source", "source_id"), ("producer", "producer"), common=())
+        found.append(exists().where(GroupSource.group_id == Group.id, GroupSource.n > 0, *came))
+    if chosen.since is not None or chosen.until is not None:
+        found.append(_failed_within(chosen))
+    if chosen.text is not None:
+        found.append(or_(_named(chosen.text), Group.id.in_(_groups_of_hits(session, chosen.text))))
+    return found
+
+
+_COMMON = (("status", "status"), ("function", "function_name"), ("error_type", "error_type"))
+
+
+def _equal(
+    model: type[Event | Group | GroupSource],
+    chosen: EventFilter,
+    *names: tuple[str, str],
+    common: tuple[tuple[str, str], ...] = _COMMON,
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that *model*'s columns equal the parts that are given, each as (part's, column's name)."""
+    given = ((getattr(model, column), getattr(chosen, name)) for name, column in (*common, *names))
+    return [column == value for column, value in given if value is not None]
+
+
+def _failed_within(chosen: EventFilter) -> ColumnElement[bool]:
+    hours = [GroupHour.group_id == Group.id, GroupHour.n > 0]
+    if chosen.since is not None:
+        hours.append(GroupHour.hour >= hour_of(chosen.since))
+    if chosen.until is not None:
+        hours.append(GroupHour.hour <= (micros(chosen.until) - 1) // HOUR)
+    return exists().where(*hours)
+
+
+def _named(text: str) -> ColumnElement[bool]:
+    """Return the condition that each word stands in what the list shows of a group."""
+    shown = (Group.title, Group.masked_message, Group.error_type, Group.function_name)
+    return and_(*(or_(*(column.icontains(word, autoescape=True) for column in shown)) for word in text.split()))
+
+
+def _groups_of_hits(session: Session, text: str) -> Select[int]:
+    """Return the groups of the newest events that hold the words."""
+    index = search.id_column(session)
+    hits = select(index.label("id")).select_from(search.SEARCH).where(search.matches(session, text))
+    newest = hits.order_by(index.desc()).limit(_RECENT_HITS).subquery()
+    return select(Event.group_id).where(Event.id.in_(select(newest.c.id)))
