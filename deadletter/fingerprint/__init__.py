@@ -53,7 +53,7 @@ class Fingerprint:
 
 
 def fingerprint(cause: Cause) -> Fingerprint:
-    """Return the fingerprint of *cause*, from at most 8,192 characters of message and 2,000 lines of stack."""
+    """Return the fingerprint of *cause*, from at most 1,000 characters of message and 2,000 lines of stack."""
     end = end_of(cause)
     message = end.message if end else cause.error_message
     masked = mask(message).text if message else None

@@ -124,6 +124,12 @@ def test_the_samples_of_one_failure_by_two_ways_are_one_cause() -> None:
     assert knows(by_destination, by_dlq)
 
 
+def test_the_first_kilobyte_in_a_dlq_is_the_same_cause_as_the_whole_message() -> None:
+    message = "declined for order ord-7741: " + "issuer 51 is away, " * 200
+    by_destination = fingerprint(replace(DECLINED, error_message=message))
+    assert knows(by_destination, fingerprint(replace(ONLY_MESSAGE, error_message=message[:1024])))
+
+
 def knows(group: Fingerprint, new: Fingerprint) -> bool:
     return same_cause(
         function_name=group.function_name,
