@@ -53,7 +53,7 @@ def stages(redrive: RedriveRow, now: datetime) -> list[Stage]:
 
 
 def legend(redrive: RedriveRow) -> list[LegendEntry]:
-    """Return what became of the events, what is known first. What none became is left out, except succeeded."""
+    """Return what became of the events, what is known first; what none became is left out, except succeeded."""
     said = {
         Outcome.SUCCEEDED: "succeeded",
         Outcome.FAILED_AGAIN: "failed again",
@@ -64,7 +64,8 @@ def legend(redrive: RedriveRow) -> list[LegendEntry]:
         Outcome.WAITING: "waiting",
     }
     entries = [LegendEntry(outcome, getattr(redrive, outcome.value), words) for outcome, words in said.items()]
-    return [entry for entry in entries if entry.n or entry.outcome is Outcome.SUCCEEDED]
+    begun = redrive.status is not RedriveStatus.PLANNED
+    return [entry for entry in entries if entry.n or (begun and entry.outcome is Outcome.SUCCEEDED)]
 
 
 def time_left(redrive: RedriveRow, now: datetime) -> str | None:

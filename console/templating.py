@@ -60,7 +60,11 @@ def register(app: Flask, settings: Settings) -> None:
         legend=progress.legend,
     )
     app.jinja_env.globals.update(
-        settings=settings, navigation=NAVIGATION, navigation_count=navigation_count, statuses=tuple(EventStatus)
+        settings=settings,
+        navigation=NAVIGATION,
+        navigation_count=navigation_count,
+        this_hour=this_hour,
+        statuses=tuple(EventStatus),
     )
 
 
@@ -85,9 +89,8 @@ def named(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
 
 
 def growth(source: SourceRow) -> str:
-    """Return how the last hour compares with the one before it: ``+48 on the hour before``."""
-    change = source.growth_last_hour - source.growth_hour_before
-    return f"{change:+,} on the hour before" if change else "as the hour before"
+    """Return what the hour before this one had: ``44 the hour before``."""
+    return f"{source.growth_hour_before:,} the hour before"
 
 
 def navigation_count(name: str) -> int:
@@ -105,6 +108,11 @@ def _ago(moment: datetime) -> str:
 
 def _age(moment: datetime) -> str:
     return fmt.span((context.now() - moment).total_seconds())
+
+
+def this_hour() -> str:
+    """Return when this hour began, as a filter says it."""
+    return context.now().replace(minute=0, second=0, microsecond=0).isoformat()
 
 
 def _soon(moment: datetime) -> bool:
