@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     if chosen.command == "run":
         return run(chosen)
-    path = {"fix": "fix", "rollback": "rollback", "orders": "orders"}[chosen.command]
-    return tell(chosen.lambda_port, path, {"n": chosen.count} if chosen.command == "orders" else {})
+    return tell(chosen.lambda_port, chosen.command, {"n": chosen.count} if chosen.command == "orders" else {})
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -67,9 +66,14 @@ def tell(port: int, what: str, fields: dict[str, int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local AWS that fails the way AWS fails.")
-    parser.set_defaults(command="run", data=Path("data/sandbox"), port=PORT)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where its logs and files go (data/sandbox)")
-    parser.add_argument("--port", type=int, help=f"port of SQS, DynamoDB and the others ({PORT})")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data/sandbox"),
+        metavar="DIR",
+        help="where its logs and files go (data/sandbox)",
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"port of SQS, DynamoDB and the others ({PORT})")
     parser.add_argument(
         "--lambda-port", type=int, default=LAMBDA_PORT, help=f"port of Lambda and the page ({LAMBDA_PORT})"
     )
@@ -80,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("rollback", help="deploy the bug again")
     orders = commands.add_parser("orders", help="send orders")
     orders.add_argument("count", type=int, metavar="N", help="how many")
+    parser.set_defaults(command="run")
     return parser
 
 

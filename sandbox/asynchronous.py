@@ -142,14 +142,14 @@ class AsyncQueue:
 
     def _back_off(self, event: AsyncEvent, function: Function) -> None:
         """Put a throttled event back. It uses up no retry; the pause doubles from 1 s to 5 min."""
-        pause = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2**event.throttles) * self._scale
+        pause_s = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2**event.throttles) * self._scale
         event.throttles += 1
-        self._again(event, function, max(_LEAST_BACKOFF_S, pause))
+        self._again(event, function, max(_LEAST_BACKOFF_S, pause_s))
 
     def _again(self, event: AsyncEvent, function: Function, wait_s: float) -> None:
-        """Queue the next attempt; give up at once if the event would be too old by then, as Lambda does."""
+        """Queue the next attempt, unless the event would be too old by then."""
         age_s = time.monotonic() - event.accepted_at
-        if age_s + wait_s > function.maximum_event_age_s * self._scale:
+        if too_old(function, age_s / self._scale, wait_s / self._scale):
             self._end(event, function, Condition.EVENT_AGE_EXCEEDED)
         else:
             self.put(event, wait_s)
@@ -166,3 +166,8 @@ class AsyncQueue:
                 last=event.last,
             )
         )
+
+
+def too_old(function: Function, age_s: float, wait_s: float) -> bool:
+    """Say whether an event of *age_s* seconds will be past its function's limit in *wait_s*: Lambda looks ahead."""
+    return age_s + wait_s > function.maximum_event_age_s

@@ -1,4 +1,4 @@
-"""boto3 clients of the sandbox's own emulator, whatever the environment of the process says."""
+"""boto3 clients of the sandbox, whatever the environment of the process says."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _CONFIG = Config(retries={"total_max_attempts": 2}, max_pool_connections=32, con
 class Clients:
     """The clients, by service, made when first asked for. Safe to use from many threads."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, lambda_endpoint: str) -> None:
         self._endpoint = endpoint
+        self._endpoints = {"lambda": lambda_endpoint}
         # Any: the stubs know a client's type only where its name is written out.
         self._session: Any = boto3.Session(
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -33,7 +34,8 @@ class Clients:
         """Return the client of *service*."""
         with self._lock:
             if service not in self._made:
-                self._made[service] = self._session.client(service, endpoint_url=self._endpoint, config=_CONFIG)
+                url = self._endpoints.get(service, self._endpoint)
+                self._made[service] = self._session.client(service, endpoint_url=url, config=_CONFIG)
             return self._made[service]
 
     def queue_url(self, arn: str) -> str:

@@ -51,7 +51,7 @@ class Sandbox:
             ending.push(self._emulator)
             self._server = _listen(self._lambda_port)
             self.lambda_endpoint = f"http://{HOST}:{self._server.port}"
-            self.clients = Clients(self.endpoint)
+            self.clients = Clients(self.endpoint, self.lambda_endpoint)
             ending.callback(self.clients.close)
             service = LambdaService(self.data_dir / "logs", self.env, self.clients, self._retry_waits_s)
             self.lambda_service = ending.enter_context(service)

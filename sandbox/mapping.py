@@ -128,7 +128,7 @@ def failed_ids(result: Result, sent: Sequence[str]) -> frozenset[str]:
         ids = frozenset(failure["itemIdentifier"] for failure in failures)
     except (AttributeError, KeyError, TypeError):
         return everything
-    return min(ids, everything)
+    return ids if ids.issubset(everything) else everything
 
 
 def _attribute(value: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's dict

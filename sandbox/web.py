@@ -18,6 +18,7 @@ LOOPBACK = {"127.0.0.1", "localhost"}
 def create_app(service: LambdaService) -> Flask:
     """Make the application that serves *service*. A shop that opens on it is ``app.extensions["shop"]``."""
     app = Flask(__name__)
+    app.url_map.strict_slashes = False  # botocore leaves out the last slash that AWS's own paths have
     app.extensions["sandbox"] = service
     app.before_request(refuse_strangers)
     app.register_blueprint(api.bp)

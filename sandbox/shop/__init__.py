@@ -74,17 +74,17 @@ class Shop:
         self._deploy(fixed=False)
 
     def settled(self, timeout_s: float = 30.0) -> bool:
-        """Wait until every order is done or lies where failures land; return whether that came to be in time."""
+        """Wait until every order is done, or lies where failures land; return whether that came to be in time."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self._service.wait_until_idle(deadline - time.monotonic()) and self._queue_is_empty():
-                return True
+                return self._wait_for_locks()
             time.sleep(_LOOK_AGAIN_S)  # SQS tells nobody when a queue is empty
         return False
 
     def side_effects(self) -> dict[str, int]:
         """Return how often each order was carried out, by its id. More than 1 is a customer charged twice."""
-        return dict(Counter(row["order_id"]["S"] for row in self._effects()))
+        return dict(Counter(row["order_id"]["S"] for row in self._rows(_EFFECTS_TABLE)))
 
     def failed_orders(self) -> list[str]:
         """Return the orders that are not carried out. Once `settled`, each of them lies where failures land."""
@@ -154,8 +154,15 @@ class Shop:
         counts = self.box.clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return all(counts[name] == "0" for name in names)
 
-    def _effects(self) -> Iterator[Any]:
-        for page in self.box.clients("dynamodb").get_paginator("scan").paginate(TableName=_EFFECTS_TABLE):
+    def _wait_for_locks(self) -> bool:
+        """Wait until no order is locked by an attempt that died: it is, until that one's deadline."""
+        locks = (row for row in self._rows(_IDEMPOTENCY_TABLE) if row["status"]["S"] == "INPROGRESS")
+        until_ms = max((int(row["in_progress_expiration"]["N"]) for row in locks), default=0)
+        time.sleep(max(0.0, (until_ms + 1) / 1000 - time.time()))
+        return True
+
+    def _rows(self, table: str) -> Iterator[Any]:
+        for page in self.box.clients("dynamodb").get_paginator("scan").paginate(TableName=table):
             yield from page["Items"]
 
 
