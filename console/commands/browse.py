@@ -20,7 +20,7 @@ T = TypeVar("T")
 PAGE_ROWS = 500
 
 _options = (
-    click.option("--status", type=click.Choice(list(EventStatus)), help="Only those."),
+    click.option("--status", type=click.Choice([status.value for status in EventStatus]), help="Only those."),
     click.option("--group", type=click.IntRange(min=1), metavar="ID", help="Only that group."),
     click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON array."),

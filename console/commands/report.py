@@ -21,13 +21,17 @@ from deadletter.store import read
 from deadletter.store.queries import get_group
 
 
+# As texts: click takes an enum's names for its choices, not its values.
+KINDS = [kind.value for kind in (*Document, *Stream)]
+
+
 @click.command()
 @click.option(
     "--from", "since", metavar="TIME", default="", help="Failed since then: ISO 8601, or 24h, 7d (default 24h)."
 )
 @click.option("--to", "until", metavar="TIME", default="", help="Failed before then (default now).")
 @click.option("--group", type=click.IntRange(min=1), metavar="ID", help="Only that group.")
-@click.option("--format", "kind", type=click.Choice([*Document, *Stream]), default=Document.MARKDOWN, show_default=True)
+@click.option("--format", "kind", type=click.Choice(KINDS), default="md", show_default=True)
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, all or nothing."
 )
