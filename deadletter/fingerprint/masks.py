@@ -81,13 +81,15 @@ QUOTED = Mask(
     "quoted",
     "quoted values",
     # What stands behind `=` or `:` is a value. A KeyError's text is nothing but its key, which is the cause.
-    r"""(?<=[=:])(?:"[^"\n]*"|'[^'\n]*')|(?<=[=:] )(?<!Error: )(?:"[^"\n]*"|'[^'\n]*')""",
+    r"""(?<=[=:])(?:"[^"\n]*"|'[^'\n]*')|(?<=[=:] )(?<!Error: )(?<!>: )(?:"[^"\n]*"|'[^'\n]*')""",
 )
 PATHS = Mask("path", "temporary files", r"""(?<![\w/>.])/(?:private/)?(?:tmp|var/folders)/[^\s"'`<>()\[\]{}|\\^,;:]*""")
 
 KEPT = (
     # A status says which failure it is: 503 and 404 are two causes.
     r"(?:HTTP|[Ss]tatus|[Ss]tatus[ _-]?[Cc]ode|[Ee]xit[ _-][Cc]ode)(?:/\d\.\d)?(?: ?[=:] ?| )\d{1,3}"
+    r"|[1-5]\d\d (?:OK|Bad|Unauthori[sz]ed|Forbidden|Not|Conflict|Gone|Too|Internal|Service|Gateway)"
+    r"|SQLSTATE[ =:]{1,2}[0-9A-Z]{5}"
     # Names that happen to hold digits.
     r"|(?:utf|UTF|latin|base|sha|SHA|u?int|float|python)[_-]?\d{1,3}(?![.@-]?\w|:)|x86_64|(?:iso|ISO)-8859-\d{1,2}"
     r"|[a-z]{2}-(?:[a-z]{3,9}-){1,2}\d[a-z]?"
@@ -104,7 +106,7 @@ class Masked:
 
 
 _PLAIN_WORD = (
-    r"(?!HTTP|[Ss]tatus|[Ee]xit|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+    r"(?!HTTP|SQL|[Ss]tatus|[Ee]xit|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
     r"[A-Za-z]+(?:[ ,;)\n]|\Z)"
 )
 """What most of a text is made of, and begins nothing that is masked or kept: passed over at once, for speed only."""

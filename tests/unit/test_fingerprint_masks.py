@@ -38,6 +38,8 @@ KEPT = [
     "inventory service is away",
     "HTTP 503 from the gateway",
     "status code: 404",
+    "503 Service Unavailable",
+    "lock timeout (SQLSTATE 40001)",
     "exit status 137",
     "'utf-8' codec, sha256, base64, x86_64, int64, http2",
     "no bucket in eu-west-1 or us-gov-west-1",
@@ -108,7 +110,7 @@ pieces = st.sampled_from(
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(pieces | st.characters(), max_size=10).map("".join))
+@given(st.lists(pieces | st.characters(), max_size=6).map("".join))
 def test_masking_what_is_masked_changes_nothing(text: str) -> None:
     once = mask(text).text
     assert mask(once).text == once
