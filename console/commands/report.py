@@ -20,7 +20,6 @@ from deadletter.settings import Settings
 from deadletter.store import read
 from deadletter.store.queries import get_group
 
-
 # As texts: click takes an enum's names for its choices, not its values.
 KINDS = [kind.value for kind in (*Document, *Stream)]
 
