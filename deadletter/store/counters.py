@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from deadletter.outcome import EventStatus
 from deadletter.store.engine import insert_for
-from deadletter.store.models import Group, GroupHour, GroupSource, SourceHour, hour_of
+from deadletter.store.instant import hour_of
+from deadletter.store.models import Group, GroupHour, GroupSource, SourceHour
 
 EMPTY = "empty"
 """Status of a group that has no event (any more)."""

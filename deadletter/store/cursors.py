@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from deadletter.errors import BadInput
 
 _MAX_CHARS = 200
-_MAX_INT = 2**63
+_LEAST, _MOST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999 in microseconds
 
 
 def write_cursor(order: str, position: Sequence[int]) -> str:
@@ -29,7 +29,7 @@ def read_cursor(cursor: str, order: str) -> tuple[int, int]:
         name, *position = json.loads(base64.b64decode(padded, b"-_", validate=True))
     except (ValueError, TypeError, RecursionError):
         raise _not_ours(cursor) from None
-    whole = [number for number in position if type(number) is int and -_MAX_INT <= number < _MAX_INT]
+    whole = [number for number in position if type(number) is int and _LEAST <= number <= _MOST]
     if name != order or len(whole) != 2 or len(position) != 2:  # noqa: PLR2004 - a sort key and an id
         raise _not_ours(cursor)
     return whole[0], whole[1]

@@ -16,7 +16,8 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
 from deadletter.store import search
 from deadletter.store.cursors import read_cursor, write_cursor
-from deadletter.store.models import Event, Group, GroupSource, Record, Source, from_micros, micros
+from deadletter.store.instant import from_micros, micros
+from deadletter.store.models import Event, Group, GroupSource, Record, Source
 from deadletter.store.redrives.rows import items_of_event
 from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, Page, RecordRow
 from deadletter.store.selection import event_conditions

@@ -16,7 +16,8 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus
 from deadletter.store.counters import EMPTY
 from deadletter.store.cursors import read_cursor, write_cursor
-from deadletter.store.models import Group, GroupHour, GroupSource, Source, from_micros, hour_of, micros
+from deadletter.store.instant import from_micros, hour_of, micros
+from deadletter.store.models import Group, GroupHour, GroupSource, Source
 from deadletter.store.rows import GroupRow, Page, StatusCounts
 from deadletter.store.selection import group_conditions
 

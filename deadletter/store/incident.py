@@ -16,7 +16,8 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
 from deadletter.store.event_pages import get_event
 from deadletter.store.group_pages import group_rows
-from deadletter.store.models import HOUR, Event, Group, Redrive, RedriveItem
+from deadletter.store.instant import HOUR
+from deadletter.store.models import Event, Group, Redrive, RedriveItem
 from deadletter.store.redrives.rows import redrive_row
 from deadletter.store.rows import RedriveRow, ReportCause, ReportFacts, StatusCounts
 from deadletter.store.selection import event_conditions, group_conditions

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
-from deadletter.event import name_of
 from deadletter.outcome import EventStatus
 from deadletter.store import search
 from deadletter.store.counters import Deltas
@@ -20,7 +19,7 @@ from deadletter.store.groups import ensure_groups
 from deadletter.store.incoming import Incoming, Parsed, differs, incoming, richness
 from deadletter.store.merges import Merged, merge
 from deadletter.store.models import Event, Record, Source
-from deadletter.store.returns import Return, Sent, find_sent, hold_items, may_fail_again, record_returns
+from deadletter.store.returns import Return, Sent, evidence, find_sent, hold_items, may_fail_again, record_returns
 from deadletter.store.rowset import insert_new, lock_events, next_ids, parts, table_of
 from deadletter.store.text import MAX_FRAMES, MAX_MESSAGE, kept
 
@@ -235,11 +234,11 @@ def _store_known(session: Session, kinds: _Kinds, deltas: Deltas, now: datetime)
 
 
 def _returns(session: Session, returned: Sequence[tuple[Incoming, Sent]]) -> list[Return]:
-    names = {source.id: name_of(source.arn) for source in session.execute(select(Source.id, Source.arn))}
-    return [_return(message, sent, names[message.event["source_id"]]) for message, sent in returned]
+    arns = {source.id: source.arn for source in session.execute(select(Source.id, Source.arn))}
+    return [_return(message, sent, arns[message.event["source_id"]]) for message, sent in returned]
 
 
-def _return(message: Incoming, sent: Sent, source: str) -> Return:
+def _return(message: Incoming, sent: Sent, source_arn: str) -> Return:
     event = message.parsed.event
     known_by = "message id" if message.message_id == sent.sent_id else "request id"
     return Return(
@@ -255,5 +254,5 @@ def _return(message: Incoming, sent: Sent, source: str) -> Return:
             redrive_id=sent.redrive_id,
         ),
         stack_trace=None if event.stack_trace is None else list(event.stack_trace[:MAX_FRAMES]),
-        evidence=f"Came back in {source} with the {known_by} that the redrive got.",
+        evidence=evidence(source_arn, known_by),
     )

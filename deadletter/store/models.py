@@ -7,13 +7,12 @@ range.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -23,7 +22,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+
+from deadletter.store.instant import Instant
 
 # Named constraints: without a name a migration cannot change them.
 NAMING = {
@@ -43,57 +43,11 @@ ROLLUP = {"sqlite_with_rowid": False}
 NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
-# ARG002 and RUF012 below: the signatures and the class attribute are SQLAlchemy's own.
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC time, kept as whole microseconds since 1970: exact, sortable, and alike in both databases."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Python to database; refuses a time without a zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            message = f"{value!r} has no time zone"
-            raise ValueError(message)
-        return micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Database to Python."""
-        return None if value is None else from_micros(value)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(moment: datetime) -> int:
-    """Return whole microseconds since 1970."""
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def from_micros(value: int) -> datetime:
-    """Return the UTC time that is *value* microseconds after 1970."""
-    return datetime.fromtimestamp(value // 1_000_000, tz=UTC).replace(microsecond=value % 1_000_000)
-
-
-HOUR = 3_600_000_000
-"""Microseconds in an hour."""
-
-
-def hour_of(moment: datetime) -> int:
-    """Return the hour's number since 1970: the bucket of every rollup."""
-    return micros(moment) // HOUR
-
-
 class Base(DeclarativeBase):
     """The root of the tables."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, str: Text, int: Integer}  # noqa: RUF012
+    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, str: Text, int: Integer}  # noqa: RUF012 - SQLAlchemy's
 
 
 class Source(Base):

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus
 from deadletter.store.counters import EMPTY
-from deadletter.store.models import Group, Source, SourceHour, Worker, hour_of
+from deadletter.store.instant import hour_of
+from deadletter.store.models import Group, Source, SourceHour, Worker
 from deadletter.store.rows import Facets, StatusCounts, WorkerRow
 
 _MOST_FACETS = 200

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
+from deadletter.event import name_of
 from deadletter.outcome import OUTCOME_MOVES, Outcome
 from deadletter.store.counters import Deltas
 from deadletter.store.failures import FailedAgain, record_failures
@@ -101,6 +102,11 @@ def record_returns(
 def may_fail_again(outcome: Outcome) -> bool:
     """Return whether an item with this outcome can turn out to have failed again: not if that is known already."""
     return Outcome.FAILED_AGAIN in OUTCOME_MOVES[outcome]
+
+
+def evidence(source_arn: str, known_by: str) -> str:
+    """Return how we know that it failed again, as a sentence; *known_by* is `message id` or `request id`."""
+    return f"Came back in {name_of(source_arn)} with the {known_by} that the redrive got."
 
 
 _CHANGED = (

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from deadletter.filters import EventFilter
 from deadletter.store import search
 from deadletter.store.counters import EMPTY
-from deadletter.store.models import HOUR, Event, Group, GroupHour, GroupSource, hour_of, micros
+from deadletter.store.instant import HOUR, hour_of, micros
+from deadletter.store.models import Event, Group, GroupHour, GroupSource
 
 _RECENT_HITS = 1_000
 

@@ -15,7 +15,8 @@ from deadletter.errors import BadInput, NotFound
 from deadletter.event import TargetKind, TargetRef, name_of, storable
 from deadletter.ports import SourceState
 from deadletter.store.engine import insert_for
-from deadletter.store.models import Event, Source, SourceHour, hour_of
+from deadletter.store.instant import hour_of
+from deadletter.store.models import Event, Source, SourceHour
 from deadletter.store.rows import SourceRow
 from deadletter.store.rowset import table_of
 

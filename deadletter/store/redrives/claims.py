@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.store import models
+from deadletter.store.instant import micros
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.redrives.pace import take_turns
 from deadletter.store.redrives.selections import received
@@ -110,5 +111,5 @@ def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
         invocation=redrive.invocation,
         message=received(row),
         stands_for=row.function_arn,
-        deduplication_id=f"redrive-{redrive.id}-{row.position}-{models.micros(redrive.planned_at):x}",
+        deduplication_id=f"redrive-{redrive.id}-{row.position}-{micros(redrive.planned_at):x}",
     )

@@ -1,0 +1,128 @@
+"""Counting again: whatever is kept as a count must equal what plain SQL counts in the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from deadletter.outcome import EventStatus, Outcome
+from deadletter.store.engine import is_postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A count that is not what the rows say. `key` tells whose it is, such as (group id, status)."""
+
+    what: str
+    key: tuple[Any, ...]
+    kept: int
+    counted: int
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.key}: kept {self.kept:,}, counted {self.counted:,}"
+
+
+def recount(session: Session) -> list[Difference]:
+    """Count everything again, by scanning every table; return what differs, which should be nothing."""
+    found: list[Difference] = []
+    for what, (kept, counted) in _COUNTS.items():
+        found += _compare(what, _read(session, kept), _read(session, counted))
+    for what, query in _RULES.items():
+        found += [Difference(what, tuple(row), 1, 0) for row in session.execute(text(query))]
+    index = _IN_SEARCH[is_postgres(session)]
+    found += _compare("search", _read(session, index), _read(session, "SELECT id, 1 FROM events"))
+    return found
+
+
+def _read(session: Session, query: str) -> dict[tuple[Any, ...], int]:
+    """Return the counts of a query whose last column is the count."""
+    return {tuple(row[:-1]): int(row[-1]) for row in session.execute(text(query)) if row[-1]}
+
+
+def _compare(
+    what: str, kept: Mapping[tuple[Any, ...], int], counted: Mapping[tuple[Any, ...], int]
+) -> Iterator[Difference]:
+    for key in sorted(kept.keys() | counted.keys(), key=str):
+        if kept.get(key, 0) != counted.get(key, 0):
+            yield Difference(what, key, kept.get(key, 0), counted.get(key, 0))
+
+
+def _columns(table: str, names: Mapping[str, str]) -> str:
+    """Return a query that turns counter columns into rows: (id, name, count)."""
+    parts = (f"SELECT id, '{name}', {column} FROM {table}" for name, column in names.items())  # noqa: S608 - our own
+    return " UNION ALL ".join(parts)
+
+
+_COUNTS = {
+    "events of a group by status": (
+        _columns("groups", {status: f"n_{status}" for status in EventStatus}),
+        "SELECT group_id, status, count(*) FROM events GROUP BY group_id, status",
+    ),
+    "events of a group by source and producer": (
+        "SELECT group_id, source_id, producer, n FROM group_sources",
+        "SELECT group_id, source_id, producer, count(*) FROM events GROUP BY group_id, source_id, producer",
+    ),
+    "failures by source and hour": (
+        "SELECT source_id, hour, n FROM source_hours",
+        """
+        SELECT source_id, occurred_at / 3600000000 AS hour, count(*) FROM records WHERE is_failure
+        GROUP BY source_id, hour
+        """,
+    ),
+    "failures of a group by hour": (
+        "SELECT group_id, hour, n FROM group_hours",
+        """
+        SELECT group_id, hour, count(*) FROM (
+            SELECT group_id, occurred_at / 3600000000 AS hour FROM records WHERE is_failure
+            UNION ALL
+            SELECT group_id, settled_at / 3600000000 FROM redrive_items
+            WHERE outcome = 'failed_again' AND record_id IS NULL
+        ) AS failures GROUP BY group_id, hour
+        """,
+    ),
+    "items of a redrive by outcome": (
+        _columns("redrives", {outcome: f"n_{outcome}" for outcome in Outcome}),
+        "SELECT redrive_id, outcome, count(*) FROM redrive_items GROUP BY redrive_id, outcome",
+    ),
+    "records by source": (
+        "SELECT id, collected_total FROM sources",
+        "SELECT source_id, count(*) FROM records GROUP BY source_id",
+    ),
+    "failures of an event": (
+        "SELECT id, failures FROM events",
+        """
+        SELECT event_id, count(*) FROM (
+            SELECT event_id FROM records WHERE is_failure
+            UNION ALL
+            SELECT event_id FROM redrive_items WHERE outcome = 'failed_again' AND record_id IS NULL
+        ) AS failures GROUP BY event_id
+        """,
+    ),
+}
+"""What is kept, and what is counted: queries whose last column is the count."""
+
+_RULES = {
+    "group shows another status than its counts": """
+        SELECT id, status FROM groups WHERE status <> CASE
+            WHEN n_unresolved > 0 THEN 'unresolved' WHEN n_redriving > 0 THEN 'redriving'
+            WHEN n_resolved > 0 THEN 'resolved' WHEN n_archived > 0 THEN 'archived' ELSE 'empty' END
+        """,
+    "event outside of the time of its group": """
+        SELECT events.id FROM events JOIN groups ON groups.id = events.group_id
+        WHERE events.occurred_at > groups.last_seen OR events.occurred_at < groups.first_seen
+        """,
+    "event without its main record": """
+        SELECT events.id FROM events LEFT JOIN records ON records.id = events.record_id AND records.event_id = events.id
+        WHERE records.id IS NULL
+        """,
+    "event redriving without a claim, or claimed without redriving": """
+        SELECT id, status, redrive_id FROM events WHERE (status = 'redriving') <> (redrive_id IS NOT NULL)
+        """,
+}
+"""Queries for rows that break a rule."""
+
+_IN_SEARCH = {False: "SELECT rowid, 1 FROM search", True: "SELECT event_id, 1 FROM search"}
