@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.fingerprint import cause_of, fingerprint
 from deadletter.parse import parse_message
 from deadletter.store import write
-from deadletter.store.ingest import Parsed, store_messages
+from deadletter.store.ingest import Parsed, store_all
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import note_collected
 
@@ -30,11 +29,6 @@ class Taken:
 
     source_id: int
     parsed: Sequence[Parsed]
-
-    @property
-    def oldest_sent_at(self) -> datetime | None:
-        """When the oldest of the messages was sent; None where none says so."""
-        return min(filter(None, (_sent_at(parsed.message) for parsed in self.parsed)), default=None)
 
 
 def parse_batch(messages: Sequence[ReceivedMessage], source: SourceRow) -> list[Parsed]:
@@ -52,17 +46,13 @@ def store(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> None:
     Raises:
         DBAPIError: Nothing of it is stored, so nothing of it may be deleted.
     """
-    by_source: dict[int, list[Taken]] = defaultdict(list)
+    batches: dict[int, list[Parsed]] = {source_id: [] for source_id in sorted({one.source_id for one in taken})}
     for one in taken:
-        by_source[one.source_id].append(one)
+        batches[one.source_id].extend(one.parsed)
     with write(engine) as session:
-        for source_id in sorted(by_source):
-            parts = by_source[source_id]
-            parsed = [message for part in parts for message in part.parsed]
-            if parsed:
-                store_messages(session, source_id, parsed, now=now)
-            oldest = min(filter(None, (part.oldest_sent_at for part in parts)), default=None)
-            note_collected(session, source_id, now=now, oldest_sent_at=oldest)
+        store_all(session, {source_id: parsed for source_id, parsed in batches.items() if parsed}, now=now)
+        for source_id, parsed in batches.items():
+            note_collected(session, source_id, now=now, oldest_sent_at=_oldest(parsed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +108,11 @@ def _parse(message: ReceivedMessage, source: SourceRow, target: TargetRef | None
 
 def _is_unavailable(error: Exception) -> bool:
     return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _oldest(parsed: Sequence[Parsed]) -> datetime | None:
+    """Return when the oldest of the messages was sent; None where none says so."""
+    return min(filter(None, (_sent_at(each.message) for each in parsed)), default=None)
 
 
 def _sent_at(message: ReceivedMessage) -> datetime | None:

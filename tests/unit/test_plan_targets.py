@@ -1,0 +1,26 @@
+import pytest
+
+from deadletter import redrive
+from deadletter.errors import BadInput
+from deadletter.event import TargetKind, TargetRef
+from tests.factories import FUNCTION
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "orders",
+        "arn:aws:sns:eu-west-1:123456789012:orders",
+        "arn:aws:sqs:eu-west-1::orders",
+        "arn:aws:lambda:eu-west-1:123456789012:layer:x",
+        "arn:aws:sqs:eu-west-1:123456789012:or ders\n:x",
+    ],
+)
+def test_a_target_is_a_function_or_a_queue(arn: str) -> None:
+    with pytest.raises(BadInput, match="is not the ARN of a function or a queue"):
+        redrive.parse_target(arn)
+
+
+def test_a_function_may_carry_its_alias() -> None:
+    assert redrive.parse_target(f" {FUNCTION}:live ") == TargetRef(TargetKind.LAMBDA, f"{FUNCTION}:live")

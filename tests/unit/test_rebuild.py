@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deadletter.errors import TargetRefused
+from deadletter.event import ReceivedMessage, TargetKind, TargetRef
+from deadletter.parse import parse_message, read_entry
+from deadletter.ports import Outgoing
+from deadletter.rebuild import payload_is_json, rebuild
+
+EVENTS = Path(__file__).parents[1] / "events"
+FUNCTION = TargetRef(TargetKind.LAMBDA, "arn:aws:lambda:eu-west-1:123456789012:function:orders-capture")
+QUEUE = TargetRef(TargetKind.SQS, "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil")
+DLQ_ATTRIBUTES = {
+    "RequestID": {"DataType": "String", "StringValue": "9f1c3a70-7d0a-4d0e-8d3e-2f1d6c1f0a11"},
+    "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+    "ErrorMessage": {"DataType": "String", "StringValue": "card was declined"},
+}
+
+
+def out(message: ReceivedMessage, target: TargetRef) -> Outgoing:
+    return rebuild(message, parse_message(message), target, key=7, deduplication_id="redrive-1-7-5a")
+
+
+def moved(body: str = "{}", **attributes: str) -> ReceivedMessage:
+    """A message that a redrive policy moved to its DLQ."""
+    source = "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil"
+    return ReceivedMessage(
+        "b7f7f1f0-0000-4000-8000-000000000001",
+        body,
+        {"DeadLetterQueueSourceArn": source, "SentTimestamp": "1795402800000", **attributes},
+        {
+            "tenant": {"DataType": "String", "StringValue": "blue"},
+            "blob": {"DataType": "Binary", "BinaryValue": "AAEC"},
+        },
+    )
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_a_function_gets_the_exact_text_that_it_failed_on(text: str) -> None:
+    payload = f'{{ "order" :  {json.dumps(text, ensure_ascii=False)}, "n": 1.0 }}'
+
+    assert out(ReceivedMessage("m", payload, {}, DLQ_ATTRIBUTES), FUNCTION).payload == payload
+
+
+def test_what_a_lambda_dlq_says_about_the_failure_does_not_go_to_a_queue() -> None:
+    outgoing = out(ReceivedMessage("m", '{"order_id": "ord-1"}', {}, DLQ_ATTRIBUTES), QUEUE)
+
+    assert outgoing.payload == '{"order_id": "ord-1"}'
+    assert outgoing.message_attributes == {}
+
+
+def test_a_destination_record_sends_what_the_function_was_invoked_with() -> None:
+    message = read_entry((EVENTS / "async-destination-sqs.json").read_text())
+
+    assert json.loads(out(message, FUNCTION).payload) == json.loads(message.body)["requestPayload"]
+
+
+def test_a_queue_gets_a_moved_message_as_its_sender_wrote_it() -> None:
+    message = moved("not { json", MessageGroupId="customer-3", AWSTraceHeader="Root=1-5")
+    outgoing = out(message, QUEUE)
+
+    assert outgoing.payload == "not { json"
+    assert outgoing.message_attributes == message.message_attributes
+    assert outgoing.group_id == "customer-3"
+    assert outgoing.deduplication_id == "redrive-1-7-5a"
+
+
+def test_a_function_gets_a_moved_message_as_its_event_source_mapping_would_have_handed_it_over() -> None:
+    recorded: dict[str, Any] = json.loads((EVENTS / "lambda-event-sqs.json").read_text())["Records"][0]
+    made = json.loads(out(moved('{"order_id": "ord-1"}'), FUNCTION).payload)["Records"][0]
+
+    assert set(made) | {"md5OfMessageAttributes"} >= set(recorded)
+    assert {name: type(value) for name, value in made.items()} == {
+        name: type(value) for name, value in recorded.items() if name in made
+    }
+    assert made["body"] == '{"order_id": "ord-1"}'
+    assert made["eventSourceARN"] == "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil"
+    assert made["awsRegion"] == "eu-west-1"
+    assert made["messageAttributes"]["tenant"]["stringValue"] == "blue"
+    assert made["messageAttributes"]["blob"]["binaryValue"] == "AAEC"
+
+
+def test_what_the_source_queue_never_showed_its_consumer_is_left_out() -> None:
+    made = json.loads(out(moved(AWSTraceHeader="Root=1-5"), FUNCTION).payload)["Records"][0]
+
+    assert made["attributes"] == {"SentTimestamp": "1795402800000"}
+
+
+def test_a_lone_surrogate_in_a_moved_message_survives_inside_the_event() -> None:
+    payload = out(moved("half \ud83d"), FUNCTION).payload
+
+    assert payload.isascii()
+    assert json.loads(payload)["Records"][0]["body"] == "half \ud83d"
+
+
+def test_a_function_is_not_invoked_with_what_is_not_json() -> None:
+    message = ReceivedMessage("m", "order 7 please", {}, DLQ_ATTRIBUTES)
+
+    with pytest.raises(TargetRefused, match="not JSON"):
+        out(message, FUNCTION)
+    assert not payload_is_json(parse_message(message))
+
+
+def test_a_record_that_lost_its_payload_has_nothing_to_send() -> None:
+    record = json.loads(read_entry((EVENTS / "async-destination-sqs.json").read_text()).body)
+    del record["requestPayload"]
+
+    with pytest.raises(TargetRefused):
+        out(ReceivedMessage("m", json.dumps(record)), FUNCTION)
