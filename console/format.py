@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deadletter.event import MAX_JSON_DEPTH_ERRORS, storable
+from deadletter.fingerprint.masks import MASKS, PATHS, QUOTED
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
 from deadletter.redact import MASK, redact_json, redact_text
 from deadletter.store.rows import Count
@@ -37,7 +38,7 @@ _TONES: dict[str, str] = {
     Outcome.UNKNOWN: "warn",
 }
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_MASKED = re.compile(r"(<[a-z][a-z0-9_-]*>)")
+_MASKED = re.compile(f"(<(?:{'|'.join(mask.name for mask in (*MASKS, QUOTED, PATHS))})>)")
 _JSON_TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*"(?=:))|(?P<text>"(?:[^"\\]|\\.)*")|(?P<number>-?\d[\d.eE+-]*|\b(?:true|false|null)\b)'
 )

@@ -13,6 +13,7 @@ from deadletter.store.rows import EventRow, GroupRow, RedriveRow
 
 _MOST = 0.8
 _SHARE = 0.25
+_FEW = 4
 _QUIET = timedelta(hours=1)
 
 
@@ -49,14 +50,15 @@ def runbook(around: Around, *, now: datetime, links: dict[str, str]) -> list[Ans
 def pattern(hours: Sequence[tuple[int, int]]) -> str:
     """Return whether failures came in a burst or steadily: an outage asks for another answer than a bug does.
 
-    A burst is 80% of the failures in a quarter of the hours between the first and the last, or in fewer than three.
+    A burst is 80% of the failures in a quarter of the hours between the first and the last, or in two of them, where
+    these hours have several failures each.
     """
     counts = sorted((n for _, n in hours if n), reverse=True)
     if not counts:
         return "No failure in the time shown."
     numbers = [hour for hour, n in hours if n]
     total, shown, dense = sum(counts), max(numbers) - min(numbers) + 1, _fewest(counts)
-    if total > 1 and dense <= max(2, _SHARE * shown):
+    if total >= _FEW * dense and dense <= max(2, _SHARE * shown):
         share = f"{_MOST:.0%} of {number(total)} failures fell in {dense} of {plural(shown, 'hour')}"
         return f"Clustered: {share}. That looks like an outage or a release."
     return f"Steady: {plural(total, 'failure')} over {plural(shown, 'hour')}. That looks like a bug or bad data."

@@ -55,6 +55,7 @@ def register(app: Flask, settings: Settings) -> None:
         named=named,
         growth=growth,
         soon=_soon,
+        ahead=_ahead,
         spark=charts.spark,
         progress=charts.progress,
         legend=progress.legend,
@@ -113,6 +114,10 @@ def _age(moment: datetime) -> str:
 def this_hour() -> str:
     """Return when this hour began, as a filter says it."""
     return context.now().replace(minute=0, second=0, microsecond=0).isoformat()
+
+
+def _ahead(moment: datetime) -> bool:
+    return moment > context.now()
 
 
 def _soon(moment: datetime) -> bool:
