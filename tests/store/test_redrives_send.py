@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
-from deadletter.store import read
+from deadletter.store import models, read
 from deadletter.store.redrives import items_of_event
 from deadletter.store.redrives.outcomes import Busy
 from tests.factories import FUNCTION, NOW, TARGET
@@ -227,3 +227,19 @@ def test_hostile_text_in_an_answer_is_kept_readable(engine: Engine) -> None:
     (item,) = items(engine, running.id)
     assert item.error_type == "\ufffd\ufffd"
     assert (item.error_message or "").startswith("a\ufffdb")
+
+
+def test_a_failure_that_came_back_before_the_sent_id_was_known_is_found(engine: Engine) -> None:
+    (event_id,) = store(engine, 1, payload_text='{"order_id": "ord-1"}')
+    running = run(engine)
+    (claimed,) = take(engine, running.id)
+    (early,) = store(engine, 1, request_id="r-1", payload_text='{"order_id": "ord-1"}', error_message="declined again")
+    tell(engine, running.id, report(claimed, Outcome.SENT, sent_id="r-1"))
+
+    (item,) = items(engine, running.id)
+    assert (item.outcome, item.event_id) == (Outcome.FAILED_AGAIN, event_id)
+    assert item.record_id is not None
+    assert event(engine, event_id).failures == 2
+    assert show(engine, running.id).status is RedriveStatus.FINISHED
+    with read(engine) as session:
+        assert session.get(models.Event, early) is None

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from deadletter.filters import EventFilter
 from deadletter.store import models
-from deadletter.store.redrives.selections import conditions
 from deadletter.store.rows import Count, RedriveRow
+from deadletter.store.selection import event_conditions
 
 MOST = 1000
 """Counting stops here: a page does not scan the events table."""
@@ -26,7 +26,7 @@ def count_late(session: Session, redrive: RedriveRow, *, now: datetime) -> Count
     chosen = EventFilter.from_query(redrive.selection["filter"], now=now).with_(status=None)
     late = (
         select(models.Event.id)
-        .where(models.Event.id > redrive.last_event_id, *conditions(session, chosen))
+        .where(models.Event.id > redrive.last_event_id, *event_conditions(session, chosen))
         .limit(MOST + 1)
         .subquery()
     )

@@ -16,6 +16,7 @@ def lock(session: Session, redrive_id: int) -> models.Redrive:
 
     (On SQLite the whole transaction holds the one write lock already.)
     """
+    session.flush()  # what this transaction has changed already must not be overwritten by what it reads
     redrive = session.get(models.Redrive, redrive_id, with_for_update=True, populate_existing=True)
     if redrive is None:
         message = f"There is no redrive {redrive_id}."

@@ -18,6 +18,7 @@ from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.pace import pause_s
 from deadletter.store.redrives.plans import cancel_reason
 from deadletter.store.rowset import table_of, update_rows
+from deadletter.store.strays import absorb_strays
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id
 
 
@@ -70,6 +71,7 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
         shift(redrive, before[report.position], report.outcome)
     for outcome in {report.outcome for report in legal}:
         _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
+    absorb_strays(session, [r.sent_id for r in legal if r.outcome is Outcome.SENT and r.sent_id], now=now)
     _note_busy(redrive, legal, now)
     advance(redrive, now)
 

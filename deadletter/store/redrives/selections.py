@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus
 from deadletter.plan import Candidate
-from deadletter.store import models, search
+from deadletter.store import models
 from deadletter.store.rowset import parts
+from deadletter.store.selection import event_conditions
 
 _AT_ONCE = 100
 """How many bodies, of up to 1 MiB, are held at a time."""
@@ -37,7 +38,7 @@ _COLUMNS = tuple(
 def list_candidates(session: Session, selection: EventFilter | Sequence[int]) -> list[Candidate]:
     """Return what a plan needs to know of the events that *selection* means, in any order."""
     if isinstance(selection, EventFilter):
-        query = select(*_COLUMNS).where(*conditions(session, selection))
+        query = select(*_COLUMNS).where(*event_conditions(session, selection))
         return [_candidate(row, by_id=False) for row in session.execute(query)]
     queries = (select(*_COLUMNS).where(models.Event.id.in_(some)) for some in parts(set(selection)))
     return [_candidate(row, by_id=True) for query in queries for row in session.execute(query)]
@@ -84,25 +85,3 @@ def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
         target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
         by_id=by_id,
     )
-
-
-def conditions(session: Session, chosen: EventFilter) -> list[ColumnElement[bool]]:
-    """Return what an event has to meet to be let through."""
-    event = models.Event
-    given: dict[ColumnElement[bool], object] = {
-        event.status == chosen.status: chosen.status,
-        event.group_id == chosen.group: chosen.group,
-        event.group_id.in_(chosen.groups or ()): chosen.groups,
-        event.source_id == chosen.source: chosen.source,
-        event.function_name == chosen.function: chosen.function,
-        event.error_type == chosen.error_type: chosen.error_type,
-        event.producer == chosen.producer: chosen.producer,
-    }
-    found = [condition for condition, value in given.items() if value is not None]
-    if chosen.since:
-        found.append(event.occurred_at >= chosen.since)
-    if chosen.until:
-        found.append(event.occurred_at < chosen.until)
-    if chosen.text:
-        found.append(event.id.in_(search.event_ids(session, chosen.text)))
-    return found

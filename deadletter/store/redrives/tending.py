@@ -12,6 +12,7 @@ from deadletter.outcome import Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
+from deadletter.store.strays import absorb_strays
 
 _MOST = 1_000
 
@@ -36,7 +37,7 @@ def tend(session: Session, redrive_id: int, *, lease_s: float, now: datetime) ->
     redrive = lock(session, redrive_id)
     lost = session.execute(_claimed_by_the_dead(redrive_id, now - timedelta(seconds=lease_s))).all()
     _settle(session, redrive, lost, Outcome.UNKNOWN, reason=WORKER_STOPPED, settled_at=now)
-    quiet = session.execute(_sent_before(redrive_id, now - timedelta(seconds=redrive.settle_s))).all()
+    quiet = _quiet(session, redrive, now)
     evidence = f"Presumed: not seen again within {redrive.settle_s:,.0f} s."
     _settle(session, redrive, quiet, Outcome.SUCCEEDED, evidence=evidence, settled_at=now)
     advance(redrive, now)
@@ -54,8 +55,13 @@ def _claimed_by_the_dead(redrive_id: int, silent_since: datetime) -> Select[int,
     return _locked(redrive_id, Outcome.SENDING).where(item.claimed_by.not_in(alive))
 
 
-def _sent_before(redrive_id: int, moment: datetime) -> Select[int, int]:
-    return _locked(redrive_id, Outcome.SENT).where(models.RedriveItem.sent_at <= moment)
+def _quiet(session: Session, redrive: models.Redrive, now: datetime) -> Sequence[Row[int, int]]:
+    """Return what was sent longer than the settling time ago and has not come back, not even too early to be known."""
+    item = models.RedriveItem
+    due = _locked(redrive.id, Outcome.SENT).where(item.sent_at <= now - timedelta(seconds=redrive.settle_s))
+    sent_ids = session.scalars(due.with_only_columns(item.sent_id)).all()
+    absorb_strays(session, [sent_id for sent_id in sent_ids if sent_id], now=now)
+    return session.execute(due).all()
 
 
 def _locked(redrive_id: int, outcome: Outcome) -> Select[int, int]:
