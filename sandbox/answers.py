@@ -57,6 +57,11 @@ def throttled() -> ApiError:
     )
 
 
+def no_such_call() -> ApiError:
+    """The sandbox has only those calls of Lambda's API that a redrive and its discovery need."""
+    return ApiError(404, "UnknownOperationException", message="The sandbox's Lambda does not have this call.")
+
+
 def bad_parameter(message: str) -> ApiError:
     """A parameter's value is not one that the API takes."""
     return ApiError(400, "InvalidParameterValueException", message=message)
@@ -84,7 +89,7 @@ def configuration(function: Function, qualifier: str | None = None) -> Json:
         "Handler": function.handler,
         "Timeout": max(1, round(function.timeout_s)),
         "MemorySize": function.memory_mb,
-        "LastModified": function.last_modified,
+        "LastModified": function.last_modified.isoformat(timespec="milliseconds").replace("+00:00", "+0000"),
         "Version": LATEST,
         "Environment": {"Variables": dict(function.environment)},
         "TracingConfig": {"Mode": "PassThrough"},
@@ -98,7 +103,7 @@ def configuration(function: Function, qualifier: str | None = None) -> Json:
 def invoke_config(function: Function) -> Json:
     """Return a FunctionEventInvokeConfig. Its ARN carries `:$LATEST`, as AWS's does."""
     return {
-        "LastModified": 0,
+        "LastModified": function.last_modified.timestamp(),
         "FunctionArn": function.arn_of(LATEST),
         "MaximumRetryAttempts": function.maximum_retry_attempts,
         "MaximumEventAgeInSeconds": function.maximum_event_age_s,
@@ -114,7 +119,7 @@ def mapping_configuration(mapping: QueueMapping, function_arn: str) -> Json:
         "MaximumBatchingWindowInSeconds": int(mapping.window_s),
         "EventSourceArn": mapping.queue_arn,
         "FunctionArn": function_arn,
-        "LastModified": mapping.last_modified,
+        "LastModified": mapping.last_modified.timestamp(),
         "State": "Enabled",
         "StateTransitionReason": "USER_INITIATED",
         "FunctionResponseTypes": ["ReportBatchItemFailures"],

@@ -47,9 +47,8 @@ class AsyncQueue:
         registry: Where functions are looked up, at every attempt anew.
         pool: Where attempts run.
         give_up: Called with each event that failed for good.
-        retry_waits_s: Seconds before the second and the third attempt. All other times of the queue (event age,
-        throttling
-            back-off) shrink by the same measure: AWS's minute lasts as long as the first wait.
+        retry_waits_s: Seconds before the second and the third attempt. The queue's other times (event age, back-off)
+            shrink by the same measure: AWS's minute lasts as long as the first wait.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class AsyncQueue:
         )
         try:
             result = self._pool.run(function, invocation)
-        except Throttled:
+        except (Throttled, OSError):  # no concurrency left, or no process to be had: neither is the event's fault
             self._back_off(event, function)
             return
         event.attempts += 1

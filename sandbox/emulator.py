@@ -41,6 +41,7 @@ class Emulator:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                process_group=0,  # Ctrl-C is for the sandbox alone, which ends the rest in order
             )
 
     def __enter__(self) -> Self:

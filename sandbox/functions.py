@@ -26,9 +26,8 @@ class BadFunction(Exception):
     """A setting is outside of what AWS takes; the message says which, and what it takes."""
 
 
-def _now() -> str:
-    """Return the time as ListFunctions writes `LastModified`."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class Function:
     reserved_concurrency: int | None = None
     aliases: frozenset[str] = frozenset()
     revision: str = field(default_factory=lambda: str(uuid4()))
-    last_modified: str = field(default_factory=_now)
+    last_modified: datetime = field(default_factory=_now)
 
     def __post_init__(self) -> None:
         _within(self.maximum_retry_attempts, 0, MAX_RETRIES, "MaximumRetryAttempts")
@@ -87,7 +86,7 @@ class QueueMapping:
     batch_size: int = 10
     window_s: float = 0.0
     maximum_concurrency: int = 2
-    last_modified: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
+    last_modified: datetime = field(default_factory=_now)
 
     @property
     def uuid(self) -> str:

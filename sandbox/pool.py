@@ -14,6 +14,8 @@ from sandbox.zygote import Zygote
 
 KEPT_WARM = 12
 """Idle environments kept in all; the one unused for longest goes first. Few, since each is a process."""
+MOST_AT_ONCE = 24
+"""Invocations that run at once, all functions together; the rest wait. On AWS the account's limit answers 429."""
 
 
 class Throttled(Exception):
@@ -21,10 +23,7 @@ class Throttled(Exception):
 
 
 class Pool:
-    """Runs invocations in environments.
-
-    Safe to use from many threads; how many callers there are bounds how many environments there are.
-    """
+    """Runs invocations in environments, at most `MOST_AT_ONCE`. Safe to use from many threads."""
 
     def __init__(self, registry: Registry, zygote: Zygote, logs: Path, endpoints: dict[str, str]) -> None:
         self._registry = registry
@@ -34,6 +33,7 @@ class Pool:
         self._idle: list[Environment] = []
         self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def run(self, function: Function, invocation: Invocation) -> Result:
         """Run *invocation* in an environment of *function* and wait for its end.
@@ -41,7 +41,7 @@ class Pool:
         Raises:
             Throttled: The function's reserved concurrency is used up.
         """
-        with self._concurrency(function):
+        with self._concurrency(function), self._slots:
             environment = self._take(function)
             try:
                 return environment.invoke(invocation)

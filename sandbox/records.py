@@ -11,8 +11,7 @@ from sandbox.environment import Result
 from sandbox.functions import LATEST, Function
 
 ERROR_MESSAGE_BYTES = 1024
-"""A DLQ message carries the first 1 KB of the error message (Lambda Developer Guide, "Retaining records of
-invocations")."""
+"""A DLQ message has the first 1 KB of the error message (Developer Guide, "Retaining records of invocations")."""
 
 
 class Condition(StrEnum):

@@ -49,7 +49,7 @@ class LambdaService:
             for part in parts:
                 part.stop()
                 last.callback(part.join)
-            last.callback(self._zygote.__exit__)
+            last.callback(self._zygote.close)
 
     @property
     def mappings(self) -> list[QueueMapping]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, request
+from flask import Flask, Response, abort, request
 
-from sandbox import api, control
+from sandbox import answers, api, control
 
 if TYPE_CHECKING:
     from sandbox.service import LambdaService
@@ -21,9 +21,17 @@ def create_app(service: LambdaService) -> Flask:
     app.url_map.strict_slashes = False  # botocore leaves out the last slash that AWS's own paths have
     app.extensions["sandbox"] = service
     app.before_request(refuse_strangers)
+    app.after_request(add_policy)
+    app.register_error_handler(404, lambda _error: answers.no_such_call().answer())
     app.register_blueprint(api.bp)
     app.register_blueprint(control.bp)
     return app
+
+
+def add_policy(response: Response) -> Response:
+    """Let the page run and load nothing, and nobody frame its buttons."""
+    response.headers["Content-Security-Policy"] = "default-src 'none'; form-action 'self'; frame-ancestors 'none'"
+    return response
 
 
 def refuse_strangers() -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 
 class Child(NamedTuple):
@@ -24,10 +24,7 @@ class Child(NamedTuple):
 
 
 class Zygote:
-    """A process that forks environments.
-
-    Use as a context manager: leaving it ends the process and everything it forked.
-    """
+    """A process that forks environments, from the moment it is made until `close`."""
 
     def __init__(self, log: Path) -> None:
         self._lock = threading.Lock()
@@ -35,12 +32,16 @@ class Zygote:
         fd = theirs.fileno()
         command = [sys.executable, "-P", "-m", "sandbox.runtime", str(fd)]
         with theirs, log.open("ab") as out:
-            self._process = subprocess.Popen(command, pass_fds=[fd], stdout=out, stderr=out)  # noqa: S603 - ourselves
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                command,
+                pass_fds=[fd],
+                stdout=out,
+                stderr=out,
+                process_group=0,  # Ctrl-C is for the sandbox alone, which ends the rest in order
+            )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the process and everything that it forked."""
         self._socket.close()
         self._process.kill()
         self._process.wait()

@@ -35,7 +35,6 @@ def main() -> None:
     for name in PRELOADED:
         with suppress(ImportError):
             importlib.import_module(name)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sandbox's to handle; it ends us
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need no waiting for
     with socket.socket(fileno=int(sys.argv[1])) as sandbox:
         while fds := socket.recv_fds(sandbox, 1, 3)[1]:
@@ -75,7 +74,6 @@ def _be_environment(connection: int, log: int) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = 0
     try:
         run(Connection(connection))

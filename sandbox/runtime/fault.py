@@ -34,30 +34,23 @@ def make_fault(message: str, error_type: str, trace: list[str], request_id: str 
 def fault_of(error: BaseException, request_id: str = "") -> Fault:
     """Return the payload for *error*; its stack begins where the runtime's own frames end."""
     if isinstance(error, RuntimeFault):
-        return make_fault(str(error), error.error_type, error.trace, request_id)
-    return make_fault(str(error), type(error).__name__, _frames(error.__traceback__), request_id)
+        return make_fault(as_on_aws(str(error)), error.error_type, error.trace, request_id)
+    return make_fault(as_on_aws(str(error)), type(error).__name__, _frames(error.__traceback__), request_id)
 
 
 def _frames(tb: TracebackType | None) -> list[str]:
-    """Return the stack as AWS writes it.
-
-    One text a frame, without the runtime's own, without carets, with AWS's paths.
-    """
+    """Return the stack as AWS writes it: one text a frame, none of the runtime's own, AWS's paths, no carets."""
     while tb and Path(tb.tb_frame.f_code.co_filename).parent == _RUNTIME:
         tb = tb.tb_next
     frames = traceback.extract_tb(tb)
     return traceback.format_list(FrameSummary(as_on_aws(f.filename), f.lineno, f.name, line=f.line) for f in frames)
 
 
-def as_on_aws(path: str) -> str:
-    """Return *path* as a handler on AWS would see it.
-
-    The task, a layer with the installed packages, or Python itself.
-    """
+def as_on_aws(text: str) -> str:
+    """Return *text* with the paths that it would have on AWS: of the task, of a layer with the packages, of Python."""
     for here, there in _PLACES:
-        if path.startswith(here):
-            return there + path[len(here) :]
-    return path
+        text = text.replace(f"{here}/", f"{there}/")
+    return text
 
 
 def set_task_root(root: Path) -> None:

@@ -78,7 +78,8 @@ class Shop:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self._service.wait_until_idle(deadline - time.monotonic()) and self._queue_is_empty():
-                return self._wait_for_locks()
+                self._wait_for_locks()
+                return True
             time.sleep(_LOOK_AGAIN_S)  # SQS tells nobody when a queue is empty
         return False
 
@@ -154,12 +155,11 @@ class Shop:
         counts = self.box.clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return all(counts[name] == "0" for name in names)
 
-    def _wait_for_locks(self) -> bool:
-        """Wait until no order is locked by an attempt that died: it is, until that one's deadline."""
+    def _wait_for_locks(self) -> None:
+        """Wait until no attempt that died locks its order: its idempotency record does, until its deadline."""
         locks = (row for row in self._rows(_IDEMPOTENCY_TABLE) if row["status"]["S"] == "INPROGRESS")
         until_ms = max((int(row["in_progress_expiration"]["N"]) for row in locks), default=0)
         time.sleep(max(0.0, (until_ms + 1) / 1000 - time.time()))
-        return True
 
     def _rows(self, table: str) -> Iterator[Any]:
         for page in self.box.clients("dynamodb").get_paginator("scan").paginate(TableName=table):

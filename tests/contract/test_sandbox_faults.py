@@ -115,6 +115,18 @@ CASES = {
         def handler(event, context)
             return None
         """,
+    "a module that imports a name that is not there": """
+        from json import nothing
+
+        def handler(event, context):
+            return None
+        """,
+    "a message with the path of its own code": """
+        import pathlib
+
+        def handler(event, context):
+            pathlib.Path(__file__).with_name("rates.json").read_text()
+        """,
     "a module without the handler": """
         def lambda_handler(event, context):
             return None

@@ -316,6 +316,13 @@ def test_a_function_without_reserved_concurrency_says_nothing_of_it(lambda_clien
     assert "ReservedConcurrentExecutions" not in answer
 
 
+def test_a_call_that_the_sandbox_does_not_have_says_so(lambda_client: Any, deploy: Deploy) -> None:
+    with pytest.raises(ClientError) as refused:
+        lambda_client.get_function_recursion_config(FunctionName=deploy(ECHO).name)
+    assert refused.value.response["Error"]["Code"] == "UnknownOperationException"
+    assert refused.value.response["Error"]["Message"] == "The sandbox's Lambda does not have this call."
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

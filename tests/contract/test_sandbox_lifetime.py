@@ -1,7 +1,6 @@
 """The sandbox is there at once, listens on this machine only, and leaves nothing behind however it ends."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -17,6 +16,7 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
+from sandbox.__main__ import main
 from sandbox.emulator import free_port
 from sandbox.local import Sandbox
 
@@ -43,9 +43,8 @@ class Running:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(service, endpoint_url=url, region_name=self.env["AWS_REGION"], **keys)
 
-    def tell(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "sandbox", "--lambda-port", str(self.lambda_port), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+    def tell(self, *arguments: str) -> int:
+        return main(["--lambda-port", str(self.lambda_port), *arguments])
 
     def end(self, number: int) -> None:
         self.process.send_signal(number)
@@ -126,7 +125,9 @@ def test_the_printed_variables_lead_boto3_to_it(running: Running) -> None:
     assert running.env["AWS_EC2_METADATA_DISABLED"] == "true"
 
 
-def test_commands_deploy_the_fix_roll_it_back_and_send_orders(running: Running) -> None:
+def test_commands_deploy_the_fix_roll_it_back_and_send_orders(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     def release() -> str:
         client = running.client("lambda")
         config = client.get_function_configuration(FunctionName="orders-capture")
@@ -135,30 +136,30 @@ def test_commands_deploy_the_fix_roll_it_back_and_send_orders(running: Running) 
 
     releases = [release()]
     for command in ("fix", "rollback"):
-        assert running.tell(command).returncode == 0
+        assert running.tell(command) == 0
         releases.append(release())
     assert releases == ["1", "2", "1"]
-    assert running.tell("orders", "3").returncode == 0
-    refused = running.tell("orders", "0")
-    assert refused.returncode == 1
-    assert "Send 1 to 1000 orders at a time." in refused.stderr
+    assert running.tell("orders", "3") == 0
+    assert running.tell("orders", "0") == 1
+    assert "Send 1 to 1000 orders at a time." in capsys.readouterr().err
 
 
-def test_a_command_without_a_sandbox_says_how_to_start_one() -> None:
+def test_a_command_without_a_sandbox_says_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:
     port = str(free_port())
-    command = [sys.executable, "-m", "sandbox", "--lambda-port", port, "fix"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert re.search(rf"No sandbox answers on port {port} .*Start one: python -m sandbox", done.stderr)
+    assert main(["--lambda-port", port, "fix"]) == 1
+    said = capsys.readouterr().err
+    assert re.search(rf"No sandbox answers on port {port} .*Start one: python -m sandbox", said)
 
 
 @pytest.mark.parametrize("waits", ["60", "0,1", "a,b", "1,-2"])
-def test_waits_that_are_not_two_numbers_are_refused(waits: str) -> None:
-    command = [sys.executable, "-m", "sandbox", "fix"]
-    env = {**os.environ, "SANDBOX_RETRY_WAITS": waits}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert f"{waits!r} is not two numbers of seconds above 0" in done.stderr
+def test_waits_that_are_not_two_numbers_are_refused(
+    waits: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SANDBOX_RETRY_WAITS", waits)
+    with pytest.raises(SystemExit) as ended:
+        main(["fix"])
+    assert ended.value.code == 2
+    assert f"{waits!r} is not two numbers of seconds above 0" in capsys.readouterr().err
 
 
 def test_the_page_has_the_buttons_and_no_script(running: Running) -> None:
@@ -168,6 +169,7 @@ def test_the_page_has_the_buttons_and_no_script(running: Running) -> None:
     assert all(button in page for button in ("Deploy the fix", "Roll back", "Send 25 orders"))
     assert "orders-fulfil" in page
     assert "<script" not in page
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; form-action 'self'")
 
 
 @pytest.mark.parametrize(
