@@ -13,7 +13,8 @@ from sqlalchemy import Engine, event
 
 from console.app import create_app
 from deadletter.settings import Settings
-from deadletter.store import make_engine
+from deadletter.store import make_engine, write
+from tests.factories import make_parsed, store_some
 from tests.seed import seed
 
 NOW = datetime(2026, 11, 23, 3, 14, 7, tzinfo=UTC)
@@ -92,3 +93,17 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def add_failures() -> Callable[[Engine, int], None]:
+    """Store more failures of the first cause, as a worker does meanwhile."""
+
+    def add(engine: Engine, n: int) -> None:
+        with write(engine) as session:
+            parsed = [
+                make_parsed(error_message=f"card declined for order ord-{i}: issuer answered 51") for i in range(n)
+            ]
+            store_some(session, *parsed, source="orders-capture-failures", now=NOW)
+
+    return add

@@ -1,0 +1,300 @@
+"""What the forms do: plan, start, cancel, archive, register. Asserted on what is true afterwards."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+
+from deadletter.filters import EventFilter
+from deadletter.outcome import EventStatus, RedriveStatus
+from deadletter.store import queries, read, redrives, write
+from deadletter.store.rows import RedriveRow
+from deadletter.store.sources import list_sources
+from tests.console.conftest import NOW
+from tests.console.page import Page
+
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:payments-dlq"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:payments"
+
+
+def plan(client: FlaskClient, **form: object) -> str:
+    answer = client.post("/redrives", data=form)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["Location"])
+
+
+def get_redrive(engine: Engine, address: str) -> RedriveRow:
+    with read(engine) as session:
+        return redrives.get_redrive(session, int(address.rsplit("/", 1)[1]))
+
+
+def count(engine: Engine, **chosen: object) -> int:
+    with read(engine) as session:
+        return queries.count_events(session, EventFilter(**chosen)).n  # type: ignore[arg-type] # each of its own type
+
+
+def start(client: FlaskClient, address: str) -> None:
+    digest = Page(client.get(address).text).field("digest")
+    assert client.post(f"{address}/start", data={"digest": digest}).status_code == 303
+
+
+def test_a_groups_button_plans_what_is_unresolved_and_sends_nothing(client: FlaskClient, seeded: Engine) -> None:
+    page = Page(client.get("/groups/1").text)
+    address = plan(client, filter=page.all("input", name="filter")[0]["value"])
+    redrive = get_redrive(seeded, address)
+    assert redrive.status is RedriveStatus.PLANNED
+    assert redrive.planned == count(seeded, group=1, status=EventStatus.UNRESOLVED)
+    assert count(seeded, status=EventStatus.REDRIVING) == 0
+
+
+def test_the_plan_says_how_many_where_why_how_fast_and_how_long(client: FlaskClient) -> None:
+    text = Page(client.get(plan(client, filter="function=orders-capture&status=unresolved")).text).text
+    for said in (
+        "Will be sent",
+        "lambda orders-capture",
+        "the function that the record names",
+        "20 a second",
+        "Takes about",
+    ):
+        assert said in text
+
+
+def test_ticked_groups_are_one_redrive_of_exactly_these(client: FlaskClient, seeded: Engine) -> None:
+    redrive = get_redrive(seeded, plan(client, scope="page", group=["1", "3"], filter="status=unresolved"))
+    expected = count(seeded, groups=(1, 3), status=EventStatus.UNRESOLVED)
+    assert redrive.planned == expected > 0
+
+
+def test_ticked_events_are_one_redrive_of_exactly_these(client: FlaskClient, seeded: Engine) -> None:
+    assert get_redrive(seeded, plan(client, scope="page", event=["3", "5"], filter="")).planned == 2
+
+
+def test_all_that_match_is_the_filter_that_the_page_showed(client: FlaskClient, seeded: Engine) -> None:
+    page = Page(client.get("/events?function=orders-fulfil&status=unresolved&since=7d").text)
+    redrive = get_redrive(seeded, plan(client, scope="filter", filter=page.field("filter")))
+    assert redrive.planned == count(seeded, function="orders-fulfil", status=EventStatus.UNRESOLVED)
+    assert redrive.selection["filter"].count("since=2026-11-16") == 1
+
+
+def test_nothing_ticked_is_422_and_leads_back_to_the_list(client: FlaskClient, seeded: Engine) -> None:
+    answer = client.post(
+        "/redrives", data={"scope": "page", "filter": "status=unresolved", "back": "/events?status=unresolved"}
+    )
+    assert answer.status_code == 422
+    assert "Nothing is ticked" in answer.text
+    assert "/events?status=unresolved" in Page(answer.text).links
+    with read(seeded) as session:
+        assert not redrives.list_redrives(session).rows
+
+
+def test_starting_claims_the_events_and_the_page_says_that_it_runs(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    start(client, address)
+    redrive = get_redrive(seeded, address)
+    assert (redrive.status, redrive.started_by) == (RedriveStatus.RUNNING, "ada")
+    assert count(seeded, status=EventStatus.REDRIVING) == redrive.planned
+    page = Page(client.get(address).text)
+    assert page.all("section", id="progress")[0]["hx-get"] == f"{address}/progress"
+    assert f"0 sent stay sent; {redrive.planned} will not be sent." in page.text
+
+
+def test_another_digest_than_the_one_shown_is_409_and_shows_the_plan_as_it_is(
+    client: FlaskClient, seeded: Engine
+) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    answer = client.post(f"{address}/start", data={"digest": "0" * 64})
+    assert answer.status_code == 409
+    page = Page(answer.text)
+    assert page.all("p", role="alert")
+    assert page.field("digest") == get_redrive(seeded, address).digest
+    assert get_redrive(seeded, address).status is RedriveStatus.PLANNED
+
+
+def test_starting_twice_is_409_and_the_redrive_goes_on(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    digest = Page(client.get(address).text).field("digest")
+    start(client, address)
+    assert client.post(f"{address}/start", data={"digest": digest}).status_code == 409
+    assert get_redrive(seeded, address).status is RedriveStatus.RUNNING
+
+
+def test_cancelling_releases_what_was_not_sent(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    start(client, address)
+    assert client.post(f"{address}/cancel").status_code == 303
+    redrive = get_redrive(seeded, address)
+    assert (redrive.status, redrive.cancelled_by, redrive.waiting) == (RedriveStatus.CANCELLED, "ada", 0)
+    assert count(seeded, status=EventStatus.REDRIVING) == 0
+    assert client.post(f"{address}/cancel").status_code == 409
+
+
+def test_the_fragment_of_a_redrive_that_ended_polls_no_more(client: FlaskClient) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    start(client, address)
+    assert "load delay:2s" in client.get(f"{address}/progress").text
+    client.post(f"{address}/cancel")
+    fragment = Page(client.get(f"{address}/progress").text).all("section", id="progress")[0]
+    assert (fragment["hx-trigger"], fragment["hx-get"], fragment["hx-target"]) == ("load", address, "#main")
+    at_rest = Page(client.get(address).text).all("section", id="progress")[0]
+    assert "hx-get" not in at_rest
+
+
+def test_planning_again_keeps_the_choice_and_discards_the_plan_before(client: FlaskClient, seeded: Engine) -> None:
+    first = plan(client, filter="group=1&status=unresolved")
+    again = plan(client, again=first.rsplit("/", 1)[1], rate="5", invocation="Event", target=FUNCTION)
+    redrive = get_redrive(seeded, again)
+    assert (redrive.rate, redrive.invocation) == (5.0, "Event")
+    assert [line["arn"] for line in redrive.targets] == [FUNCTION]
+    assert redrive.planned == get_redrive(seeded, first).planned
+    assert get_redrive(seeded, first).status is RedriveStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("rate", "fast", "must be a number of events per second"),
+        ("rate", "0", "must be above 0"),
+        ("rate", "nan", "must be above 0"),
+        ("target", "arn:aws:s3:::bucket", "is not the ARN of a function or a queue"),
+        ("invocation", "DryRun", "must be one of: RequestResponse, Event"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_422_with_the_fields_kept(
+    client: FlaskClient, seeded: Engine, field: str, value: str, said: str
+) -> None:
+    first = plan(client, filter="group=1&status=unresolved")
+    form = {"again": first.rsplit("/", 1)[1], "rate": "7", "invocation": "Event", "target": "", field: value}
+    answer = client.post("/redrives", data=form)
+    assert answer.status_code == 422
+    page = Page(answer.text)
+    assert said in page.text
+    assert page.field("rate") == form["rate"]
+    assert page.field("target") == form["target"]
+    assert get_redrive(seeded, first).status is RedriveStatus.PLANNED
+
+
+def test_the_table_of_a_redrive_can_be_narrowed_to_one_outcome(client: FlaskClient) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    assert "No event of this redrive is failed again." in Page(client.get(f"{address}?outcome=failed_again").text).text
+    assert client.get(f"{address}?outcome=waiting").text.count("data-row") > 0
+    assert client.get(f"{address}?outcome=lost").status_code == 422
+
+
+def test_failures_that_came_after_the_plan_are_counted_and_left_out(
+    client: FlaskClient, seeded: Engine, add_failures: Callable[[Engine, int], None]
+) -> None:
+    address = plan(client, filter="function=orders-capture&status=unresolved")
+    before = get_redrive(seeded, address).planned
+    add_failures(seeded, 3)
+    assert "3 arrived since." in Page(client.get(address).text).text
+    start(client, address)
+    assert "3 new failures, left out" in Page(client.get(address).text).text
+    assert get_redrive(seeded, address).planned == before
+
+
+def test_archiving_a_group_hides_it_and_can_be_undone(client: FlaskClient, seeded: Engine) -> None:
+    n = count(seeded, group=1)
+    answer = client.post("/groups/1/archive", follow_redirects=True)
+    assert f"{n} events archived." in Page(answer.text).text or f"{n} event archived." in Page(answer.text).text
+    assert count(seeded, group=1, status=EventStatus.ARCHIVED) == n
+    assert "/groups/1" not in Page(client.get("/groups").text).links
+    client.post("/groups/1/unarchive")
+    assert count(seeded, group=1, status=EventStatus.UNRESOLVED) == n
+
+
+def test_archiving_ticked_events_returns_to_the_list_with_its_filter(client: FlaskClient, seeded: Engine) -> None:
+    form = {
+        "scope": "page",
+        "event": ["3", "5"],
+        "filter": "",
+        "back": "/events?function=orders-capture&status=unresolved",
+    }
+    answer = client.post("/events/archive", data=form)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/events?function=orders-capture&status=unresolved&archived=2"
+    assert "2 events archived." in Page(client.get(answer.headers["Location"]).text).text
+    assert count(seeded, status=EventStatus.ARCHIVED) == 2
+
+
+def test_a_way_back_that_leads_elsewhere_is_not_taken(client: FlaskClient) -> None:
+    answer = client.post("/events/archive", data={"event": "3", "back": "//evil.example/"})
+    assert answer.headers["Location"] == "/events?archived=1"
+
+
+def test_a_button_that_cannot_be_pressed_says_why(client: FlaskClient) -> None:
+    client.post("/groups/1/archive")
+    main = Page(client.get("/groups/1").text).all("button", **{"class": "main"})[0]
+    assert "disabled" in main
+    assert main["title"] == "Nothing of this group is unresolved, so there is nothing to redrive."
+
+
+def test_a_source_is_registered_by_its_arn(empty: FlaskClient, sqlite_engine: Engine) -> None:
+    assert empty.post("/sources", data={"arn": f" {QUEUE} ", "target": FUNCTION}).status_code == 303
+    with read(sqlite_engine) as session:
+        [source] = list_sources(session, now=NOW)
+    assert (source.arn, source.target_arn) == (QUEUE, FUNCTION)
+    assert "payments-dlq" in Page(empty.get("/sources").text).text
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"arn": "payments-dlq", "target": ""}, "is not the ARN of an SQS queue"),
+        ({"arn": QUEUE, "target": "payments"}, "is not the ARN of a function or a queue"),
+        ({"arn": "<script>", "target": ""}, "is not the ARN of an SQS queue"),
+    ],
+)
+def test_a_source_that_is_none_is_422_with_the_fields_kept(empty: FlaskClient, form: dict[str, str], said: str) -> None:
+    answer = empty.post("/sources", data=form)
+    assert answer.status_code == 422
+    page = Page(answer.text)
+    assert said in page.text
+    assert (page.field("arn"), page.field("target")) == (form["arn"], form["target"])
+
+
+def test_the_target_of_a_source_can_be_set_and_taken_back(client: FlaskClient, seeded: Engine) -> None:
+    def target() -> str | None:
+        with read(seeded) as session:
+            return list_sources(session, now=NOW)[1].target_arn
+
+    assert client.post("/sources/2/target", data={"target": QUEUE}).status_code == 303
+    assert target() == QUEUE
+    assert client.post("/sources/2/target", data={"target": "nonsense"}).status_code == 422
+    assert target() == QUEUE
+    client.post("/sources/2/target", data={"target": ""})
+    assert target() is None
+
+
+@pytest.mark.parametrize(
+    "address", ["/groups/99", "/events/99999", "/redrives/9", "/redrives/9/progress", "/events/1/raw?record=x"]
+)
+def test_what_does_not_exist_is_404_with_a_sentence(reader: FlaskClient, address: str) -> None:
+    answer = reader.get(address)
+    assert answer.status_code == 404
+    assert "There is no" in answer.text or "has no record" in answer.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/groups?since=yesterday", "/groups?sort=colour", "/events?cursor=%00", "/events?status=lost", "/groups?group=x",
+     "/redrives?cursor=x", "/events?colour=red", "/groups?since=1h&until=2h"],
+)  # fmt: skip
+def test_an_address_that_asks_for_what_is_not_is_422_with_a_sentence(reader: FlaskClient, address: str) -> None:
+    answer = reader.get(address)
+    assert answer.status_code == 422
+    assert "This cannot be done as asked" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/redrives/1/start", "/groups/1/archive"])
+def test_a_write_by_get_is_405(reader: FlaskClient, address: str) -> None:
+    assert reader.get(address).status_code == 405
+
+
+def test_a_database_that_fails_is_503_and_says_what_to_do(client: FlaskClient, seeded: Engine) -> None:
+    with write(seeded) as session:
+        session.execute(text("ALTER TABLE groups RENAME TO groups_gone"))
+    answer = client.get("/groups")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "Load the page again" in answer.text
