@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,18 @@ from sandbox.shop import CAPTURE, FULFIL, NOTIFY, Shop
 from sandbox.shop.customers import make_order
 
 ORDERS = 24  # eight for each function: every kind of failure once at least
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of this module's own, so that the shop's only customers are ours."""
+    with Sandbox(tmp_path_factory.mktemp("shop")) as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def shop(sandbox: Sandbox) -> Shop:
+    return Shop(sandbox)
 
 
 @pytest.fixture(scope="module")
