@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -59,13 +60,15 @@ class Collector:
         self._errors = 0
         self._empty = 0
         self._in_hand = 0
-        self._hands = threading.Condition()
+        self._hands = threading.Lock()
+        self._receivers: list[threading.Thread] = []
 
     def start(self, receivers: int, stop: threading.Event) -> None:
         """Start the receivers."""
-        keep_doing(self._lead, name=f"receive {self.row.name}", until=stop)
-        for n in range(1, receivers):
-            keep_doing(self._help, name=f"receive {self.row.name} {n}", until=stop)
+        turns = [self._lead, *[self._help] * (receivers - 1)]
+        self._receivers = [
+            keep_doing(turn, name=f"receive {self.row.name} {n}", until=stop) for n, turn in enumerate(turns)
+        ]
 
     @property
     def idle(self) -> bool:
@@ -77,10 +80,16 @@ class Collector:
         """Whether the last try ended in an error."""
         return self._errors > 0
 
-    def wait_for_hands(self, timeout_s: float) -> bool:
-        """Wait until nothing is between receive and delete; return whether that was so in time."""
-        with self._hands:
-            return self._hands.wait_for(lambda: not self._in_hand, timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until every receiver has ended; return whether that was so in time.
+
+        Also for one whose long poll is still out: what its answer brings would be hidden from everybody, until the
+        queue's visibility timeout, if nobody were there to take it.
+        """
+        deadline = time.monotonic() + timeout_s
+        for receiver in self._receivers:
+            receiver.join(max(0.0, deadline - time.monotonic()))
+        return not any(receiver.is_alive() for receiver in self._receivers)
 
     def _lead(self) -> float:
         try:
@@ -150,4 +159,3 @@ class Collector:
     def _hold(self, change: int) -> None:
         with self._hands:
             self._in_hand += change
-            self._hands.notify_all()

@@ -135,7 +135,7 @@ class Worker:
     def _finish(self) -> bool:
         """Finish what is in hand; return whether that was possible in time."""
         deadline = time.monotonic() + STOP_WITHIN_S
-        waits = [self._sender.wait, *(collector.wait_for_hands for collector in self._collectors.values())]
+        waits = [self._sender.wait, *(collector.wait for collector in self._collectors.values())]
         unfinished = [wait for wait in waits if not wait(max(0.0, deadline - time.monotonic()))]
         self._ended.set()
         if not unfinished:
