@@ -15,7 +15,7 @@ MAX_WORD = 64
 MAX_QUERY_WORDS = 16
 
 _WORD = re.compile(r"[^\W_]+")
-_ASCII_WORD = re.compile(r"[0-9a-z]+")
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 
 
 def words_of(text: str) -> list[str]:
@@ -26,7 +26,7 @@ def words_of(text: str) -> list[str]:
     """
     text = text[:MAX_CHARS]
     if text.isascii():
-        found = _ASCII_WORD.findall(text.lower())
+        found = text.translate(_ASCII).split()
     else:
         plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         found = _WORD.findall(plain.casefold())
