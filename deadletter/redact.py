@@ -40,9 +40,11 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _KEY = re.compile(r"(?<![\w.-])([\w.-]++)\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
+_BARE = re.compile(r"""[^\s"',;&}\])\\]+""")
 _VALUE = re.compile(
     r"""(?:Bearer|Basic|Digest|Token)\s+[^\s"',;]+"""
-    r"""|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\\{1,64}"[^"]*+"?|'[^'\\]*+(?:\\.[^'\\]*+)*+'?|[^\s"',;&}\])\\]+""",
+    r"""|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|\\{1,64}"[^"]*+"?|'[^'\\]*+(?:\\.[^'\\]*+)*+'?"""
+    rf"|{_BARE.pattern}",
     re.DOTALL | re.IGNORECASE,
 )
 _LOOKS = re.compile(
@@ -131,7 +133,8 @@ class _JsonText:
     def __init__(self, keys: AbstractSet[str], level: int) -> None:
         self._keys = keys
         self._level = level
-        self._secret = [False]
+        self._open = [("", False)]
+        """The brackets around what comes next, and whether each stands under a secret key."""
         self._next_secret = False
 
     def redact(self, text: str) -> str | None:
@@ -139,11 +142,12 @@ class _JsonText:
         pieces: list[str] = []
         at = 0
         for token in _TOKEN.finditer(text):
-            if token.start() != at or not self._secret:
+            kind = token.lastgroup or ""
+            if token.start() != at or not self._open or (kind == "key" and self._open[-1][0] != "{"):
                 return None
-            pieces.append(self._piece(token[0], token.lastgroup or ""))
+            pieces.append(self._piece(token[0], kind))
             at = token.end()
-        return "".join(pieces) if at == len(text) and len(self._secret) == 1 else None
+        return "".join(pieces) if at == len(text) and len(self._open) == 1 else None
 
     def _piece(self, text: str, kind: str) -> str:
         if kind == "between":
@@ -151,12 +155,12 @@ class _JsonText:
         if kind == "key":
             self._next_secret = is_secret(_unquoted(text) or text, self._keys)
             return text
-        secret = self._secret[-1] or self._next_secret
+        secret = self._open[-1][1] or self._next_secret
         self._next_secret = False
         if kind == "open":
-            self._secret.append(secret)
+            self._open.append((text, secret))
         elif kind == "close":
-            self._secret.pop()
+            self._open.pop()
         else:
             return self._leaf(text, secret=secret)
         return text
@@ -203,8 +207,10 @@ def _end_of_value(text: str, start: int) -> int:
     """Return where a secret value ends; an object or a list that is cut off (a first KB) ends with the text."""
     if text[start : start + 1] in {"{", "["}:
         end = value_end(text, start)
-        return end if end >= 0 else len(text)
-    value = _VALUE.match(text, start)
+        start = end if end >= 0 else len(text)
+        value = _BARE.match(text, start)
+    else:
+        value = _VALUE.match(text, start)
     return value.end() if value else start
 
 
