@@ -32,6 +32,7 @@ def merge(session: Session, merged: Sequence[Merged], deltas: Deltas) -> None:
     events = lock_events(session, [event_id for _, event_id in merged])
     _find_groups(session, [message for message, event_id in merged if _tells_more(message, events[event_id])])
     told = _told(session, merged)
+    records = {row["id"]: row for row in (*told.values(), *(message.record for message, _ in merged))}
     texts = dict.fromkeys(events, "")
     for message, event_id in merged:
         first = told.get((event_id, message.request_id))
@@ -39,7 +40,6 @@ def merge(session: Session, merged: Sequence[Merged], deltas: Deltas) -> None:
         if message.record["is_failure"]:
             told[event_id, message.request_id] = message.record
     update_rows(session, Event, list(events.values()), (*CAUSE, *PAYLOAD, "first_failed_at"), ["id"])
-    records = {row["id"]: row for row in (*told.values(), *(message.record for message, _ in merged))}
     update_rows(session, Record, list(records.values()), ("group_id", "is_failure"), ["id"])
     search.extend(session, {event_id: text for event_id, text in texts.items() if not text.isspace()})
 
