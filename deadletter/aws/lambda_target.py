@@ -45,9 +45,13 @@ class LambdaTarget:
         )
 
     def _retries(self, reader: Any) -> int:  # noqa: ANN401 - a boto3 client
-        config = _asked(reader.get_function_event_invoke_config, FunctionName=self._arn)
-        retries = config.get("MaximumRetryAttempts")
-        return len(RETRY_WAITS_S) if retries is None else int(retries)
+        """Return how often Lambda invokes again what failed: set for each version and alias, 2 where it is not set."""
+        configs = _asked(reader.list_function_event_invoke_configs, FunctionName=_unqualified(self._arn))
+        qualifier = self._arn.removeprefix(_unqualified(self._arn)) or ":$LATEST"
+        for config in configs.get("FunctionEventInvokeConfigs", []):
+            if config["FunctionArn"].endswith(qualifier) and "MaximumRetryAttempts" in config:
+                return int(config["MaximumRetryAttempts"])
+        return len(RETRY_WAITS_S)
 
     def _invoke(self, outgoing: Outgoing) -> Answer | Exception:
         try:

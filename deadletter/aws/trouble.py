@@ -140,5 +140,5 @@ def _missing_action(said: str) -> str | None:
 
 
 def _reason_of(error: Exception) -> str:
-    reason = getattr(error, "response", {}).get("Reason")
+    reason = error.response.get("Reason") if isinstance(error, exceptions.ClientError) else None
     return f" ({reason})" if reason else ""
