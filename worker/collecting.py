@@ -6,8 +6,11 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -27,9 +30,15 @@ BATCH = 10
 LONGEST_PAUSE_S = 300.0
 """The longest that a source that errs is left alone."""
 
+MOST_IN_HAND = 10
+"""Receives that one receiver may have under way into the database: 100 messages."""
+
 _HELPER_WAIT_S = 0.5
 _FIRST_PAUSE_S = 1.0
 _EMPTY_ENOUGH = 2
+
+Hand = deque[Future[Kept]]
+"""What one receiver took and has not deleted yet, oldest first."""
 
 
 class Collector:
@@ -59,21 +68,22 @@ class Collector:
         self._flowing = threading.Event()
         self._errors = 0
         self._empty = 0
-        self._in_hand = 0
-        self._hands = threading.Lock()
+        self._hands: list[Hand] = []
         self._receivers: list[threading.Thread] = []
 
     def start(self, receivers: int, stop: threading.Event) -> None:
         """Start the receivers."""
+        self._hands = [deque() for _ in range(receivers)]
         turns = [self._lead, *[self._help] * (receivers - 1)]
         self._receivers = [
-            keep_doing(turn, name=f"receive {self.row.name} {n}", until=stop) for n, turn in enumerate(turns)
+            keep_doing(partial(turn, hand), name=f"receive {self.row.name} {n}", until=stop)
+            for n, (turn, hand) in enumerate(zip(turns, self._hands, strict=True))
         ]
 
     @property
     def idle(self) -> bool:
         """Whether the source answered empty twice in a row, or errs; and nothing of it is in hand."""
-        return (self._empty >= _EMPTY_ENOUGH or self._errors > 0) and not self._in_hand
+        return (self._empty >= _EMPTY_ENOUGH or self._errors > 0) and not any(self._hands)
 
     @property
     def errs(self) -> bool:
@@ -81,7 +91,7 @@ class Collector:
         return self._errors > 0
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until every receiver has ended; return whether that was so in time.
+        """Wait until every receiver has ended and what it held is settled; return whether that was so in time.
 
         Also for one whose long poll is still out: what its answer brings would be hidden from everybody, until the
         queue's visibility timeout, if nobody were there to take it.
@@ -89,57 +99,71 @@ class Collector:
         deadline = time.monotonic() + timeout_s
         for receiver in self._receivers:
             receiver.join(max(0.0, deadline - time.monotonic()))
-        return not any(receiver.is_alive() for receiver in self._receivers)
+        if any(receiver.is_alive() for receiver in self._receivers):
+            return False
+        for hand in self._hands:
+            self._settle(hand, down_to=0)
+        return True
 
-    def _lead(self) -> float:
+    def _lead(self, hand: Hand) -> float:
         try:
-            self._take(self._wait_s)
+            self._take(hand, self._wait_s)
         except SourceError as error:
             return self._back_off(error)
         self._errors = 0
         return 0.0
 
-    def _help(self) -> float:
-        if not self._flowing.wait(_HELPER_WAIT_S):
+    def _help(self, hand: Hand) -> float:
+        if not hand and not self._flowing.wait(_HELPER_WAIT_S):
             return 0.0
         try:
-            self._take(0.0)
+            self._take(hand, 0.0)
         except SourceError:
             self._flowing.clear()  # the first receiver meets the same error, and says so
         return 0.0
 
-    def _take(self, wait_s: float) -> None:
-        """Receive once, store, delete. Nothing is deleted that is not durable."""
+    def _take(self, hand: Hand, wait_s: float) -> None:
+        """Receive once, hand it to the committer, and delete what has become durable meanwhile.
+
+        The next receive does not wait for the transaction: under load, transactions grow instead of their number.
+        """
+        more = 0
+        try:
+            more = self._receive(hand, 0.0 if hand else wait_s)
+        finally:
+            self._settle(hand, down_to=MOST_IN_HAND if more else 0)
+
+    def _receive(self, hand: Hand, wait_s: float) -> int:
         if self._source is None:
             self._source = self._open_source(self.row.arn)
         messages = self._source.receive(most=BATCH, wait_s=wait_s)
         if not messages:
-            self._note_empty()
-            return
-        self._hold(1)
-        try:
+            self._flowing.clear()
+        elif len(messages) == BATCH:
+            self._flowing.set()
+        self._empty = 0 if messages else self._empty + 1
+        hand.append(self._committer.submit(Taken(self.row.id, parse_batch(messages, self.row))))
+        return len(messages)
+
+    def _settle(self, hand: Hand, *, down_to: int) -> None:
+        """Delete what is durable; wait for transactions until only *down_to* receives are still in hand."""
+        error: Exception | None = None
+        while hand and (len(hand) > down_to or hand[0].done()):
+            kept = hand[0].result()
+            hand.popleft()
+            self._let_go(kept)
+            error = error or kept.error
+        if error:
             self._empty = 0
-            if len(messages) == BATCH:
-                self._flowing.set()
-            kept = self._committer.commit(Taken(self.row.id, parse_batch(messages, self.row)))
-            self._let_go(self._source, kept)
-        finally:
-            self._hold(-1)
-
-    def _let_go(self, source: Source, kept: Kept) -> None:
-        if kept.messages and (left := source.delete(kept.messages)):
-            log.warning("stored, but not deleted: they will come again", extra={"arn": self.row.arn, "left": len(left)})
-        if kept.error:
             raise SourceError(
-                f"What came could not be stored, so it was left in the queue: {type(kept.error).__name__}. "
+                f"What came could not be stored, so it was left in the queue: {type(error).__name__}. "
                 "See the worker's log, and whether the database is well."
-            ) from kept.error
+            ) from error
 
-    def _note_empty(self) -> None:
-        self._flowing.clear()
-        kept = self._committer.commit(Taken(self.row.id, []))
-        if kept.error is None:
-            self._empty += 1
+    def _let_go(self, kept: Kept) -> None:
+        left = self._source.delete(kept.messages) if self._source and kept.messages else ()
+        if left:
+            log.warning("stored, but not deleted: they will come again", extra={"arn": self.row.arn, "left": len(left)})
 
     def _back_off(self, error: SourceError) -> float:
         """Write the error down for people to see; return how long to leave the source alone."""
@@ -155,7 +179,3 @@ class Collector:
         except DBAPIError:
             log.exception("a source's error could not be written down", extra={"arn": self.row.arn})
         return pause_s
-
-    def _hold(self, change: int) -> None:
-        with self._hands:
-            self._in_hand += change

@@ -17,18 +17,18 @@ _MOST = 50
 
 
 class Committer:
-    """Stores what receivers take. One thread calls `turn`; any number of others call `commit`."""
+    """Stores what receivers take. One thread calls `turn`; any number of others call `submit`."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
         self._waiting: SimpleQueue[tuple[Taken, Future[Kept]]] = SimpleQueue()
 
-    def commit(self, taken: Taken) -> Kept:
-        """Return, once the transaction has ended, which of the messages are durable."""
+    def submit(self, taken: Taken) -> Future[Kept]:
+        """Return what will say, once the transaction has ended, which of the messages are durable."""
         done: Future[Kept] = Future()
         self._waiting.put((taken, done))
-        return done.result()
+        return done
 
     def turn(self) -> float:
         """Store everything that waits, in one transaction."""
