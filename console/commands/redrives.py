@@ -79,12 +79,13 @@ def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
 
 def said(row: RedriveRow) -> Iterator[str]:
     """Yield a redrive's plan and how far it is, in sentences."""
-    yield f"Redrive {row.id}, {row.status}: {plural(row.planned, 'event')} of {row.title}"
+    yield f"Redrive {row.id}, {row.status}: {row.title}"
     for line in row.targets:
         yield f"  {line['count']:,} to {line['arn']} ({line['why']})"
     if row.skipped:
         yield f"  {row.skipped:,} skipped"
-    yield f"  {row.rate:g} events per second, about {max(1, round(row.duration_s)):,} s; digest {row.digest[:12]}"
+    pace = f"at {row.rate:g} events per second, about {max(1, round(row.duration_s)):,} s"
+    yield f"  {plural(row.planned, 'event')} {pace}; digest {row.digest[:12]}"
     yield (
         f"  {row.ever_sent:,} sent, {row.succeeded:,} succeeded, {row.failed_again:,} failed again, "
         f"{row.unknown:,} unknown, {row.waiting:,} waiting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +60,7 @@ def _parts(engine: Engine, chosen: EventFilter, kind: str, settings: Settings) -
 
 def _print(parts: Iterable[str]) -> None:
     # Bytes: a CSV's line ends are its own, and the text is UTF-8 whatever the terminal's encoding.
-    stdout = click.get_binary_stream("stdout")
+    stdout = sys.stdout.buffer
     for part in parts:
         stdout.write(part.encode())
     stdout.flush()

@@ -68,9 +68,9 @@ def send(  # noqa: PLR0913 - one parameter an option
     """Send failed events to their target again: by group, by event, or by filter."""
     if as_json and not yes:
         raise BadInput("With --json nobody can be asked whether to start: add --yes, or leave --json out.")
-    selection = read_selection(group, (*events, *more_events) if events else (), query)
     if more_events and not events:
         raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
+    selection = read_selection(group, (*events, *more_events) if events else (), query)
     asked = Asked(selection, redrive.parse_target(target_arn) if target_arn else None, rate, invocation)
     with database() as (settings, engine):
         planned = _plan(engine, asked, settings)

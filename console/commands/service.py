@@ -26,7 +26,8 @@ _THREADS = 8
 @click.option("--port", type=click.IntRange(0, 65535), help="Port (REDRIVE_PORT, else 8080); 0 takes a free one.")
 def serve(*, host: str | None, port: int | None) -> None:
     """Serve the console's pages."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
     with database() as (settings, engine):
         host = host or settings.host
         port = settings.port if port is None else port
