@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from deadletter.settings import Settings
 from deadletter.store import make_engine, upgrade, write
 from deadletter.store.models import Base
+from tests.fakes import FakeClock
 from tests.network import allow_loopback_only
 from tests.postgres import cluster
 from tests.tools import postgres_programs, require_tool
@@ -98,6 +99,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """An engine on an empty database at Alembic head: every test that asks for it runs on SQLite and on PostgreSQL."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")
     return found
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until the test moves it."""
+    return FakeClock()
 
 
 @pytest.fixture
