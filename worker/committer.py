@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from sqlalchemy import Engine
@@ -12,6 +14,7 @@ from deadletter.collect import Kept, Taken, store_each
 from deadletter.ports import Clock
 
 _WAIT_S = 0.5
+_LINGER_S = 0.05
 _MOST = 50
 """Receives that one transaction holds: 500 messages."""
 
@@ -40,11 +43,12 @@ class Committer:
         return 0.0
 
     def _take(self) -> Sequence[tuple[Taken, Future[Kept]]]:
-        hands = []
-        try:
-            hands.append(self._waiting.get(timeout=_WAIT_S))
+        """Wait for the first, then a moment for what comes with it: half of a small transaction's cost is fixed."""
+        hands: list[tuple[Taken, Future[Kept]]] = []
+        wait_until = time.monotonic() + _WAIT_S
+        with suppress(Empty):
             while len(hands) < _MOST:
-                hands.append(self._waiting.get_nowait())
-        except Empty:
-            pass
+                hands.append(self._waiting.get(timeout=max(0.0, wait_until - time.monotonic())))
+                if len(hands) == 1:
+                    wait_until = time.monotonic() + _LINGER_S
         return hands
