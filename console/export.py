@@ -10,10 +10,11 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
-from console.plain import plain
+from console.plain import iso
 from deadletter.event import Json, ReceivedMessage, storable
 from deadletter.jsontext import decode
 from deadletter.parse import parse_message
@@ -85,11 +86,15 @@ def defused(cell: str) -> str:
 
 
 def _record(row: ExportRow, secret_keys: frozenset[str]) -> dict[str, Json]:
-    record: dict[str, Json] = {name: plain(read(row.event)) for name, read in _FACTS.items()}
+    record: dict[str, Json] = {name: _fact(read(row.event)) for name, read in _FACTS.items()}
     for name in _FREE_TEXT:
         if record[name]:
             record[name] = redact_text(record[name], secret_keys)
     return record | _payload(row, secret_keys)
+
+
+def _fact(value: object) -> Json:
+    return iso(value) if isinstance(value, datetime) else value
 
 
 def _payload(row: ExportRow, secret_keys: frozenset[str]) -> dict[str, Json]:

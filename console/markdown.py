@@ -97,7 +97,9 @@ def _causes(report: Report) -> Iterator[str]:
 
 def _cause(cause: CauseImpact) -> Sequence[object]:
     counts = (cause.events, cause.open, cause.resolved)
-    return (code(cause.title), code(cause.function_name), *counts, utc(cause.first_seen), utc(cause.last_seen))
+    message = cause.masked_message
+    title = code(cause.title) + (f"<br>{code(message)}" if message and message != cause.title else "")
+    return (title, code(cause.function_name), *counts, utc(cause.first_seen), utc(cause.last_seen))
 
 
 def _functions(report: Report) -> Iterator[str]:

@@ -73,6 +73,7 @@ class CauseImpact:
     group_id: int
     fingerprint: str
     title: str
+    masked_message: str | None
     function_name: str
     error_type: str | None
     sources: tuple[str, ...]
@@ -205,6 +206,7 @@ def _cause(cause: ReportCause, clean: Clean, secret_keys: frozenset[str]) -> Cau
         group_id=group.id,
         fingerprint=group.fingerprint,
         title=clean(group.title),
+        masked_message=None if group.masked_message is None else _cut(clean(group.masked_message), MAX_MESSAGE_CHARS),
         function_name=group.function_name,
         error_type=group.error_type,
         sources=tuple(group.sources),

@@ -169,3 +169,12 @@ def test_the_chart_ends_before_the_reports_end() -> None:
     chart = chart_of(report_of())
     assert len(chart.bars) == 6
     assert chart.total == 3
+
+
+@pytest.mark.parametrize("kind", [Document.HTML, Document.MARKDOWN])
+def test_a_cause_shows_its_masked_message_below_its_title(kind: Document) -> None:
+    group = make_group_row(title="PaymentError", masked_message="card declined for order <id>")
+    facts = make_facts(causes=(ReportCause(group=group, events=2, open=1, resolved=1),))
+    text = document(report_of(facts), kind)
+    said = "`PaymentError`<br>`card declined for order <id>`"
+    assert (said if kind is Document.MARKDOWN else "<code>card declined for order &lt;id&gt;</code>") in text
