@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), 2)
     except RedriveError as error:
         return _say(str(error), 1)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return _say("Stopped.", 1)
     except BrokenPipeError:
         return _reader_left()

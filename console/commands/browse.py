@@ -47,7 +47,7 @@ def groups(*, status: EventStatus | None, group: int | None, limit: int, as_json
         print_json(found)
         return
     heads = ("ID", "STATUS", "UNRESOLVED", "EVENTS", "LAST SEEN", "FUNCTION", "CAUSE")
-    lines = [(*_group_line(row), seen["title"]) for row, seen in zip(rows, found, strict=True)]
+    lines = [(*_group_line(row), _cause(seen)) for row, seen in zip(rows, found, strict=True)]
     print_table(heads, lines, empty="No group matches.")
 
 
@@ -90,6 +90,11 @@ def _group_line(row: GroupRow) -> tuple[object, ...]:
 
 def _event_line(row: EventRow) -> tuple[object, ...]:
     return (row.id, row.group_id, row.status, when(row.occurred_at), row.function_name)
+
+
+def _cause(seen: dict[str, str | None]) -> str:
+    title, message = seen["title"], seen["masked_message"]
+    return f"{title}: {message}" if message and message != title else f"{title}"
 
 
 def _error(seen: dict[str, str | None]) -> str:

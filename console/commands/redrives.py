@@ -25,7 +25,10 @@ _EVERY = 10**9
 @click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, with every event.")
 def show(*, redrive_id: int, as_json: bool) -> None:
-    """Show redrive ID and what became of its events (the first 50; with --json all)."""
+    """Show a redrive and what became of its events.
+
+    Of the events the first 50, or with --json all.
+    """
     with database() as (settings, engine), read(engine) as session:
         row = get_redrive(session, redrive_id)
         limit = _EVERY if as_json else _ITEMS_SHOWN
@@ -45,7 +48,7 @@ def show(*, redrive_id: int, as_json: bool) -> None:
 @click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def cancel(*, redrive_id: int, as_json: bool) -> None:
-    """Cancel redrive ID: what was sent stays sent, the rest is not sent."""
+    """Cancel a redrive: what was sent stays sent."""
     with database() as (settings, engine):
         with read(engine) as session:
             before = get_redrive(session, redrive_id)

@@ -36,7 +36,10 @@ KINDS = [kind.value for kind in (*Document, *Stream)]
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, all or nothing."
 )
 def report(*, since: str, until: str, group: int | None, kind: str, output: Path | None) -> None:
-    """Write an incident's report (html, md, json) or its events (csv, ndjson); secrets are masked."""
+    """Write an incident's report, or its events.
+
+    A report is html, md or json; the events are csv or ndjson. Secrets are masked.
+    """
     pairs = [("from", since), ("to", until), ("group", "" if group is None else str(group))]
     chosen = read_range(pairs, now=utc_now())
     with database() as (settings, engine):

@@ -14,7 +14,7 @@ from console.commands.output import print_json
 from console.commands.redrives import said, summary
 from console.format import plural
 from deadletter import redrive
-from deadletter.errors import BadInput
+from deadletter.errors import BadInput, RedriveError
 from deadletter.event import TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus
@@ -65,7 +65,10 @@ def send(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
     more_events: Sequence[str],
 ) -> int:
-    """Send failed events to their target again: by group, by event, or by filter."""
+    """Send failed events to their target again.
+
+    They are chosen by group, by event, or by filter. The plan is shown before anything is sent.
+    """
     if as_json and not yes:
         raise BadInput("With --json nobody can be asked whether to start: add --yes, or leave --json out.")
     if more_events and not events:
@@ -142,10 +145,9 @@ def _follow(engine: Engine, row: RedriveRow, settings: Settings) -> RedriveRow:
             time.sleep(_LOOK_EVERY_S)
             row = _read(engine, row.id)
     except KeyboardInterrupt:
-        click.echo(
-            f"Redrive {row.id} goes on. `redrive show {row.id}` shows it, `redrive cancel {row.id}` ends it.", err=True
-        )
-        raise
+        raise RedriveError(
+            f"Redrive {row.id} goes on. `redrive show {row.id}` shows it, `redrive cancel {row.id}` ends it."
+        ) from None
     return row
 
 

@@ -74,7 +74,10 @@ def _listen(app: object, host: str, port: int) -> waitress.server.BaseWSGIServer
 @click.command()
 @click.option("--once", is_flag=True, help="Collect and redrive what there is now, then end.")
 def work(*, once: bool) -> None:
-    """Collect failures and carry out redrives, until SIGTERM or Ctrl-C."""
+    """Collect failures and carry out redrives.
+
+    It ends on SIGTERM or Ctrl-C, once what it has in hand is safe.
+    """
     with database():
         pass  # the schema, before anything else
     # The worker is a door of its own, which the console never imports: this process becomes it.

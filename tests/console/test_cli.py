@@ -300,6 +300,19 @@ def test_waiting_follows_a_redrive_to_its_end(run: Run, night: Engine) -> None:
     assert done.err == "No worker is running, so nothing is sent until one starts: redrive work\n"
 
 
+def test_to_stop_following_stops_nothing_else(env: dict[str, str], night: Engine) -> None:
+    command = [*REDRIVE, "send", "--event", "1", "--yes", "--wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as redrive:
+        assert redrive.stderr
+        redrive.stderr.readline()  # that no worker runs: it follows now
+        redrive.send_signal(signal.SIGINT)
+        said = redrive.stderr.read().strip()
+    assert redrive.returncode == 1
+    assert said == "Redrive 1 goes on. `redrive show 1` shows it, `redrive cancel 1` ends it."
+    with read(night) as session:
+        assert get_redrive(session, 1).status is RedriveStatus.RUNNING
+
+
 @pytest.mark.parametrize("outcome", [Outcome.FAILED_AGAIN, Outcome.UNKNOWN])
 def test_a_redrive_after_which_something_is_not_well_is_a_failure(outcome: Outcome) -> None:
     assert exit_code(make_redrive_row(planned=3, succeeded=2, **{outcome.value: 1})) == 1
