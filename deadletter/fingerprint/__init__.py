@@ -30,6 +30,7 @@ __all__ = [
 
 VERSION = 1
 _TITLE_CHARS = 80
+_HEADLINE_WORDS = 3
 _LAMBDA_PARTS = 7
 
 
@@ -107,10 +108,16 @@ def _hash(function_arn: str | None, error_type: str | None, frames: Sequence[str
 def _title(cause: Cause, end: End | None, masked: str | None) -> str:
     if end:
         return end.title
-    words = " ".join((cause.error_type or masked or "").split())
+    words = " ".join((cause.error_type or _headline(masked or "")).split())
     if not words:
         return fallback_title(cause)
     return words if len(words) <= _TITLE_CHARS else words[:_TITLE_CHARS].rsplit(" ", 1)[0] + "…"
+
+
+def _headline(message: str) -> str:
+    """Return what stands before the first colon, where that is a sentence's worth; else all of *message*."""
+    head, colon, _ = message.partition(": ")
+    return head if colon and len(head.split()) >= _HEADLINE_WORDS else message
 
 
 def _unqualified(arn: str | None) -> str | None:

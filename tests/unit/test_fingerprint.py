@@ -162,6 +162,8 @@ def test_the_same_cause_is_known_with_fewer_facts_and_never_with_other_ones(chan
 @pytest.mark.parametrize(
     ("cause", "title"),
     [
+        (Cause(error_message="card declined for order ord-7741: issuer answered 51"), "card declined for order <id>"),
+        (Cause(error_message="bad order: 51"), "bad order: <int>"),
         (from_sample("sqs-redrive-dlq-standard.json"), "Received too often, never deleted"),
         (Cause(FUNCTION, condition="ZeroReservedConcurrency"), "Reserved concurrency was 0"),
         (Cause(FUNCTION, condition="SomethingNew"), "SomethingNew"),
