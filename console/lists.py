@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.context import now, session
-from console.empty import Empty, why_empty
+from console.empty import Empty, alive, why_empty
 from console.forms import Listing
 from deadletter.store import queries
 from deadletter.store.sources import list_sources
@@ -16,6 +16,21 @@ def events_facts(listing: Listing) -> dict[str, Any]:
     page = queries.list_events(session(), listing.chosen, cursor=listing.cursor)
     total = queries.count_events(session(), listing.chosen)
     return {"listing": listing, "page": page, "total": total, "empty": None if page.rows else empty("events", listing)}
+
+
+class News(NamedTuple):
+    """How many failures `arrived` since a page counted `total`, and whether there is a worker to wait for more."""
+
+    arrived: int
+    polls: bool
+    total: int
+    back: str
+
+
+def news(back: str, *, total: int, before: int | None = None) -> News:
+    """Return what is new at *total* events since the page at *back* counted *before*; nothing where it counts now."""
+    before = total if before is None else before
+    return News(total - before, alive(queries.list_workers(session()), now()), before, back)
 
 
 def empty(noun: str, listing: Listing) -> Empty:

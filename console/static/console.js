@@ -1,4 +1,4 @@
-// Comfort on top of pages that work without it: the selection's numbers and the keyboard. No state of its own.
+// Comfort on top of pages that work without it: the selection's numbers, short addresses, the keyboard.
 "use strict";
 
 // Selection: the main button says how many, and says why when it cannot be pressed.

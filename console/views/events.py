@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -35,8 +36,7 @@ class Frame(NamedTuple):
 def index() -> str:
     """Show the events that match the filter."""
     listing = Listing.from_args(request.args, now=now())
-    sources, facets = list_sources(session(), now=now()), queries.facets(session())
-    return render_template("events/index.html", sources=sources, facets=facets, **lists.events_facts(listing))
+    return render_template("events/index.html", **_list_facts(listing), **lists.events_facts(listing))
 
 
 @bp.get("/<int:event_id>")
@@ -81,6 +81,16 @@ def _back(done: str, n: int) -> Response:
 
 def _download(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}.txt"'}
+
+
+def _list_facts(listing: Listing) -> dict[str, Any]:
+    counts = queries.status_counts(session())
+    return {
+        "sources": list_sources(session(), now=now()),
+        "facets": queries.facets(session()),
+        "counts": asdict(counts) if listing.chosen.with_(status=None).is_empty else None,
+        "news": lists.news(f"{request.path}?{listing.query()}", total=counts.total),
+    }
 
 
 def _event_facts(detail: EventDetail) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console import charts, lists, runbook
 from console.context import engine, now, session
-from console.forms import Listing
+from console.forms import Listing, local_path
 from deadletter import fingerprint, store
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
@@ -22,8 +23,6 @@ from deadletter.store.sources import list_sources
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 _CHART_DAYS = 14
-Sort = Literal["last_seen", "first_seen", "events"]
-_SORTS = ("last_seen", "first_seen", "events")
 
 
 @bp.get("")
@@ -31,6 +30,14 @@ def index() -> str:
     """Show the groups that match the filter: the unresolved ones where it does not say."""
     listing = Listing.from_args(request.args, now=now(), default_status=EventStatus.UNRESOLVED)
     return render_template("groups/index.html", **_list_facts(listing))
+
+
+@bp.get("/news")
+def news() -> str:
+    """Show how many failures came since a page was loaded: the fragment that polls itself while a worker collects."""
+    back = local_path(request.args.get("back", ""), url_for(".index"))
+    total, before = queries.status_counts(session()).total, request.args.get("total", type=int)
+    return render_template("_news.html", news=lists.news(back, total=total, before=before))
 
 
 @bp.get("/<int:group_id>")
@@ -59,22 +66,29 @@ def unarchive(group_id: int) -> Response:
 
 
 def _list_facts(listing: Listing) -> dict[str, Any]:
-    sort = listing.get("sort") or _SORTS[0]
-    if sort not in _SORTS:
-        raise BadInput(f"Groups cannot be sorted by {sort!r}, but by one of: {', '.join(_SORTS)}.")
-    page = queries.list_groups(session(), listing.chosen, sort=cast("Sort", sort), cursor=listing.cursor, now=now())
+    page = queries.list_groups(
+        session(), listing.chosen, sort=_sort(listing.get("sort")), cursor=listing.cursor, now=now()
+    )
     counts = queries.count_groups(session(), listing.chosen.with_(status=None))
-    status = listing.chosen.status
+    events, status = queries.status_counts(session()), listing.chosen.status
     return {
         "listing": listing,
         "page": page,
         "counts": counts,
         "total": counts.get(status, 0) if status else sum(counts.values()),
-        "events": queries.status_counts(session()),
+        "events": events,
+        "news": lists.news(f"{request.path}?{listing.query()}", total=events.total),
         "sources": list_sources(session(), now=now()),
         "facets": queries.facets(session()),
         "empty": None if page.rows else lists.empty("groups", listing),
     }
+
+
+def _sort(text: str) -> queries.Sort:
+    sorts = get_args(queries.Sort)
+    if text and text not in sorts:
+        raise BadInput(f"Groups cannot be sorted by {text!r}, but by one of: {', '.join(sorts)}.")
+    return cast("queries.Sort", text or sorts[0])
 
 
 def _group_facts(group: GroupRow) -> dict[str, Any]:
@@ -84,6 +98,7 @@ def _group_facts(group: GroupRow) -> dict[str, Any]:
     around = runbook.Around(group, hours, newest, _last_redrive(group.id))
     return {
         "group": group,
+        "counts": asdict(group.counts),
         "group_filter": EventFilter(group=group.id),
         "chart": charts.hour_chart(hours, since=since, until=now()),
         "why": runbook.why_one_group(group),

@@ -13,7 +13,8 @@ from deadletter import redrive as use
 from deadletter import store
 from deadletter.errors import BadInput
 from deadletter.event import TargetRef
-from deadletter.store import sources as stored
+from deadletter.store.sources import add_source, list_sources
+from deadletter.store.sources import set_target as store_target
 
 bp = Blueprint("sources", __name__, url_prefix="/sources")
 
@@ -29,7 +30,7 @@ def add() -> Response | tuple[str, int]:
     """Register a source by its ARN; a known one gets the target."""
     try:
         with store.write(engine()) as writing:
-            stored.add_source(writing, request.form.get("arn", "").strip(), target=_target(), now=now())
+            add_source(writing, request.form.get("arn", "").strip(), target=_target(), now=now())
     except BadInput as error:
         return _page(form=request.form, error=str(error)), 422
     return redirect(url_for(".index"), 303)
@@ -40,7 +41,7 @@ def set_target(source_id: int) -> Response | tuple[str, int]:
     """Say where a source's events go when their records do not."""
     try:
         with store.write(engine()) as writing:
-            stored.set_target(writing, source_id, _target())
+            store_target(writing, source_id, _target())
     except BadInput as error:
         failing = {"id": source_id, "target": request.form.get("target", ""), "error": str(error)}
         return _page(failing=failing), 422
@@ -55,7 +56,7 @@ def _target() -> TargetRef | None:
 def _page(
     *, form: Mapping[str, str] | None = None, error: str | None = None, failing: Mapping[str, object] | None = None
 ) -> str:
-    rows = sorted(stored.list_sources(session(), now=now()), key=lambda source: -(source.depth or 0))
+    rows = sorted(list_sources(session(), now=now()), key=lambda source: -(source.depth or 0))
     fields = {name: (form or {}).get(name, "") for name in ("arn", "target")}
     policies = {source.id: policy_of(source) for source in rows}
     return render_template(

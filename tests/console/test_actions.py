@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries, read, redrives, write
+from deadletter.store.redrives.workers import leave
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import list_sources
 from tests.console.conftest import NOW
@@ -191,6 +192,21 @@ def test_failures_that_came_after_the_plan_are_counted_and_left_out(
     start(client, address)
     assert "3 new failures, left out" in Page(client.get(address).text).text
     assert get_redrive(seeded, address).planned == before
+
+
+def test_a_list_says_what_came_since_it_was_loaded_while_a_worker_collects(
+    client: FlaskClient, seeded: Engine, add_failures: Callable[[Engine, int], None]
+) -> None:
+    news = Page(client.get("/groups?text=declined").text).all("p", id="news")[0]
+    assert "since this page was loaded" not in client.get(news["hx-get"]).text
+    add_failures(seeded, 3)
+    fragment = Page(client.get(news["hx-get"]).text)
+    assert fragment.text == "3 new failures since this page was loaded. Show them"
+    assert fragment.links == {"/groups?text=declined"}
+    assert fragment.all("p", id="news")[0]["hx-get"] == news["hx-get"]
+    with write(seeded) as session:
+        leave(session, "seed")
+    assert "hx-get" not in Page(client.get(news["hx-get"]).text).all("p", id="news")[0]
 
 
 def test_archiving_a_group_hides_it_and_can_be_undone(client: FlaskClient, seeded: Engine) -> None:
