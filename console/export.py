@@ -139,7 +139,7 @@ def _cell(value: Json) -> object:
             return value
         case str():
             return defused(storable(value))
-    return defused(json.dumps(value))
+    return defused(storable(json.dumps(value, ensure_ascii=False)))  # for people: no escapes but those of JSON itself
 
 
 def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
