@@ -139,8 +139,8 @@ def _confirmed(engine: Engine, planned: RedriveRow, settings: Settings) -> bool:
 
 def _follow(engine: Engine, row: RedriveRow, settings: Settings) -> RedriveRow:
     """Return the redrive once it has ended. Stopping to follow (Ctrl-C) stops nothing else."""
-    _warn_without_worker(engine, settings)
     try:
+        _warn_without_worker(engine, settings)
         while not row.ended:
             time.sleep(_LOOK_EVERY_S)
             row = _read(engine, row.id)
