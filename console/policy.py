@@ -6,13 +6,18 @@ import json
 
 from deadletter.store.rows import SourceRow
 
-COLLECT = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl")
+COLLECT = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What collecting from a queue needs."""
 REDRIVE = {
-    "lambda": ("lambda:InvokeFunction", "lambda:GetFunctionConfiguration"),
-    "sqs": ("sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+    "lambda": (
+        "lambda:InvokeFunction",
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionConcurrency",
+        "lambda:ListFunctionEventInvokeConfigs",
+    ),
+    "sqs": ("sqs:SendMessage", "sqs:GetQueueAttributes"),
 }
-"""What redriving to a target of each kind needs."""
+"""What redriving to a target of each kind needs. All but the first are for reading the target's own limits."""
 
 
 def policy_of(source: SourceRow) -> str:

@@ -50,7 +50,7 @@ def runbook(around: Around, *, now: datetime, links: dict[str, str]) -> list[Ans
 def pattern(hours: Sequence[tuple[int, int]]) -> str:
     """Return whether failures came in a burst or steadily: an outage asks for another answer than a bug does.
 
-    A burst is 80% of the failures in a quarter of the hours between the first and the last, or in two of them, where
+    A burst is 80% of the failures in a quarter of the hours between the first and the last (of a day at least), where
     these hours have several failures each.
     """
     counts = sorted((n for _, n in hours if n), reverse=True)
@@ -58,8 +58,8 @@ def pattern(hours: Sequence[tuple[int, int]]) -> str:
         return "No failure in the time shown."
     numbers = [hour for hour, n in hours if n]
     total, shown, dense = sum(counts), max(numbers) - min(numbers) + 1, _fewest(counts)
-    if total >= _FEW * dense and dense <= max(2, _SHARE * shown):
-        share = f"{_MOST:.0%} of {number(total)} failures fell in {dense} of {plural(shown, 'hour')}"
+    if total >= _FEW * dense and dense <= _SHARE * max(24, shown):
+        share = f"{_MOST:.0%} of {number(total)} failures fell in {plural(dense, 'hour')}"
         return f"Clustered: {share}. That looks like an outage or a release."
     return f"Steady: {plural(total, 'failure')} over {plural(shown, 'hour')}. That looks like a bug or bad data."
 

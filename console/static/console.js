@@ -54,6 +54,9 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) for (const button of document.querySelectorAll("form[method=post] button:disabled:not([title])")) button.disabled = false;
 });
 
+// On a narrow screen the navigation is wider than the page: show where we are.
+document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Keyboard
 
 let waitsForPlace = 0;

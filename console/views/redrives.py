@@ -22,6 +22,7 @@ from deadletter.store.redrives.late import count_late
 from deadletter.store.rows import RedriveRow
 
 bp = Blueprint("redrives", __name__, url_prefix="/redrives")
+_ROWS, _PLAN_ROWS = 50, 20
 _FORM = ("target", "rate", "invocation")
 
 
@@ -113,7 +114,8 @@ def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None =
     outcome = _outcome(request.args)
     args = MultiDict({name: request.args[name] for name in ("outcome", "cursor") if name in request.args})
     listing = Listing(args, EventFilter())
-    items = redrives.list_items(session(), redrive_id, outcome=outcome, cursor=listing.cursor)
+    most = _PLAN_ROWS if redrive.status is RedriveStatus.PLANNED else _ROWS
+    items = redrives.list_items(session(), redrive_id, outcome=outcome, cursor=listing.cursor, limit=most)
     return render_template(
         "redrives/show.html",
         items=items,

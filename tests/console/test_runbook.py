@@ -13,8 +13,9 @@ def answers(around: Around) -> dict[str, str]:
 
 def test_a_burst_is_told_from_a_drizzle() -> None:
     burst = [(hour, 100 if hour in {20, 21} else 1) for hour in range(48)]
-    assert pattern(burst).startswith("Clustered: 80% of 246 failures fell in 2 of 48 hours.")
+    assert pattern(burst).startswith("Clustered: 80% of 246 failures fell in 2 hours.")
     assert pattern([(hour, 3) for hour in range(48)]).startswith("Steady: 144 failures over 48 hours.")
+    assert pattern([(hour, 200) for hour in range(6)]).startswith("Clustered: 80% of 1,200 failures fell in 5 hours.")
 
 
 def test_a_single_failure_is_no_burst() -> None:
