@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
+from deadletter.event import FailedEvent, Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.fingerprint import cause_of, fingerprint
 from deadletter.parse import parse_message
 from deadletter.store import write
@@ -99,11 +99,15 @@ def _target_of(source: SourceRow) -> TargetRef | None:
 
 def _parse(message: ReceivedMessage, source: SourceRow, target: TargetRef | None) -> Parsed:
     event = parse_message(message)
-    function = target.arn if target and target.kind is TargetKind.LAMBDA else None
-    # A redriven message names its source queue, which says more than the queue that it was found in.
-    queue = None if event.producer is Producer.SQS_REDRIVE else source.arn
-    cause = cause_of(event, stands_for=function or queue)
+    cause = cause_of(event, stands_for=_stands_for(event, source, target))
     return Parsed(message, event, fingerprint(cause), event.target or target)
+
+
+def _stands_for(event: FailedEvent, source: SourceRow, target: TargetRef | None) -> str | None:
+    """Return the ARN that an event which does not name its function is grouped under."""
+    if event.producer is Producer.SQS_REDRIVE:
+        return None  # it names its source queue, which says more than the queue that it was found in
+    return target.arn if target and target.kind is TargetKind.LAMBDA else source.arn
 
 
 def _is_unavailable(error: Exception) -> bool:

@@ -111,11 +111,14 @@ class FakeTarget:
     received: list[Outgoing] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     """When each event came, by `time.monotonic`."""
+    sizes: list[int] = field(default_factory=list)
+    """How many events each call carried."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
         with self._lock:
             self.received.extend(batch)
+            self.sizes.append(len(batch))
             self.times.extend([time.monotonic()] * len(batch))
         return [self.behaviour(outgoing) for outgoing in batch]
 

@@ -101,8 +101,12 @@ class Collector:
             receiver.join(max(0.0, deadline - time.monotonic()))
         if any(receiver.is_alive() for receiver in self._receivers):
             return False
-        for hand in self._hands:
-            self._settle(hand, down_to=0)
+        try:
+            for hand in self._hands:
+                self._settle(hand, down_to=0)
+        except SourceError:
+            log.warning("not everything in hand was deleted: it will come again", extra={"arn": self.row.arn})
+            return False
         return True
 
     def _lead(self, hand: Hand) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 from sqlalchemy import Engine
 
@@ -71,7 +71,7 @@ class Sender:
         """Make one call, as soon as there is one to make: the turn of each calling thread."""
         claimed_at, where, claims = self._calls.get()
         # Past its lease a claim may count as unknown, and a person may have sent its event again.
-        late = time.monotonic() - claimed_at > self._lease_s / 2
+        late = monotonic() - claimed_at > self._lease_s / 2
         reports = [unsent(claimed) for claimed in claims] if late else self._send(where, claims)
         self._done.put((where[0], reports))
         return 0.0
@@ -137,7 +137,7 @@ class Sender:
     def _submit(self, where: Where, claims: Sequence[Claimed]) -> None:
         for batch in batches(claims, _BATCH if where[1].kind is TargetKind.SQS else 1):
             self._in_flight += 1
-            self._calls.put((time.monotonic(), where, batch))
+            self._calls.put((monotonic(), where, batch))
 
     def _send(self, where: Where, claims: Sequence[Claimed]) -> Sequence[Report]:
         try:

@@ -9,13 +9,21 @@ from __future__ import annotations
 from deadletter.aws.lambda_target import LambdaTarget
 from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
+from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
 from deadletter.ports import Source, Target
 
 
 def open_source(arn: str) -> Source:
-    """Return the source with that ARN, an SQS queue. Opens no connection yet."""
-    return SqsSource(arn)
+    """Return the source with that ARN, an SQS queue. Opens no connection yet.
+
+    Raises:
+        SourceError: boto3 is not set up for it: an unknown profile, no Region.
+    """
+    try:
+        return SqsSource(arn)
+    except ERRORS as error:
+        raise source_error(error, action="sqs:ReceiveMessage", arn=arn) from error
 
 
 def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:

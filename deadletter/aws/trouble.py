@@ -61,7 +61,10 @@ _CODES = {
 }  # fmt: skip
 
 _NOT_SENT = (exceptions.ConnectionError, exceptions.NoRegionError, exceptions.EndpointProviderError)
-_NO_CREDENTIALS = (exceptions.NoCredentialsError, exceptions.CredentialRetrievalError, exceptions.TokenRetrievalError)
+_NO_CREDENTIALS = (
+    exceptions.CredentialRetrievalError, exceptions.NoCredentialsError, exceptions.PartialCredentialsError,
+    exceptions.ProfileNotFound, exceptions.TokenRetrievalError,
+)  # fmt: skip
 _TOO_MANY, _GATEWAY_TIMEOUT, _SERVER_ERRORS = 429, 504, 500
 
 

@@ -1,0 +1,122 @@
+"""A worker in this process, on fake sources and targets, that a test starts and that ends with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from sqlalchemy import Engine
+
+from deadletter import redrive
+from deadletter.event import TargetKind, TargetRef
+from deadletter.filters import EventFilter
+from deadletter.outcome import Outcome
+from deadletter.ports import Source, Target
+from deadletter.settings import Settings
+from deadletter.store import read, write
+from deadletter.store.redrives import get_redrive
+from deadletter.store.rows import RedriveRow
+from deadletter.store.sources import add_source
+from tests.factories import ACCOUNT, FUNCTION
+from tests.fakes import FakeSource, FakeTarget
+from worker.loop import Worker
+from worker.threads import SystemClock
+
+CLOCK = SystemClock()
+
+
+@dataclass
+class World:
+    """A console's database, the queues and targets around it, and workers on them."""
+
+    engine: Engine
+    settings: Settings
+    sources: dict[str, FakeSource] = field(default_factory=dict)
+    targets: dict[str, FakeTarget] = field(default_factory=dict)
+    _running: list[tuple[Worker, threading.Thread]] = field(default_factory=list)
+
+    def add_source(self, name: str = "orders-dlq", target: TargetRef | None = None) -> FakeSource:
+        arn = ACCOUNT.format("sqs", name)
+        with write(self.engine) as session:
+            add_source(session, arn, target=target, now=CLOCK.now())
+        return self.sources.setdefault(arn, FakeSource())
+
+    def worker(self, **changes: float) -> Worker:
+        return Worker(
+            replace(self.settings, **changes),
+            self.engine,
+            open_source=self.open_source,
+            open_target=self.open_target,
+        )
+
+    def start(self, **changes: float) -> Worker:
+        """Start a worker that goes on until the test ends."""
+        worker = self.worker(**changes)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        self._running.append((worker, thread))
+        return worker
+
+    def stop(self) -> None:
+        for worker, _ in self._running:
+            worker.stop()
+        for _, thread in self._running:
+            thread.join(30)
+            assert not thread.is_alive()
+        self._running.clear()
+
+    def open_source(self, arn: str) -> Source:
+        return self.sources.setdefault(arn, FakeSource())
+
+    def open_target(self, kind: TargetKind, arn: str, invocation: str) -> Target:
+        assert kind in TargetKind
+        assert invocation
+        return self.targets[arn]
+
+    def run_redrive(self, *, rate: float = 5_000.0, target: str = FUNCTION) -> int:
+        """Plan and start a redrive of every event; return its id."""
+        redrive_id = redrive.create_plan(
+            self.engine,
+            EventFilter(),
+            target=redrive.parse_target(target),
+            rate=rate,
+            asked_by="ada",
+            settings=self.settings,
+            now=CLOCK.now(),
+        )
+        redrive.start(self.engine, redrive_id, digest=self.show(redrive_id).digest, started_by="ada", now=CLOCK.now())
+        return redrive_id
+
+    def show(self, redrive_id: int) -> RedriveRow:
+        with read(self.engine) as session:
+            return get_redrive(session, redrive_id)
+
+    def ended(self, redrive_id: int) -> RedriveRow:
+        """Wait until a redrive has ended."""
+        wait_until(lambda: self.show(redrive_id).ended)
+        return self.show(redrive_id)
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Wait until *condition* holds in a database that tells nobody when it changes."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        threading.Event().wait(0.02)
+
+
+def outcomes(row: RedriveRow) -> dict[Outcome, int]:
+    """Return how many events of a redrive have each outcome, but for those that none has."""
+    counts = {outcome: getattr(row, outcome.value) for outcome in Outcome}
+    return {outcome: count for outcome, count in counts.items() if count}
+
+
+@pytest.fixture
+def world(settings: Settings, sqlite_engine: Engine) -> Iterator[World]:
+    quick = replace(settings, receive_wait_s=0.1, settle_s=0.0, lease_s=30.0)
+    found = World(sqlite_engine, quick)
+    yield found
+    found.stop()
