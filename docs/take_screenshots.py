@@ -1,0 +1,84 @@
+"""Take the README's screenshots of the running demo: `.venv/bin/python docs/take_screenshots.py` (needs Chromium)."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+DOCS = Path(__file__).parent
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-gpu", "--disable-component-update")
+
+
+def main() -> None:
+    """Start the demo, deploy the fix for a second night's failures, and take both pictures."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sandbox.demo", "--port", str(port), "--orders", "240", "--data", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+            try:
+                sandbox = _address_of_the_sandbox(demo)
+                _take(f"http://127.0.0.1:{port}", sandbox)
+            finally:
+                demo.terminate()
+
+
+def _take(console: str, sandbox: str) -> None:
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
+        light = browser.new_page(viewport={"width": 1360, "height": 800})
+        _wait_for_failures(light, console)
+        light.screenshot(path=DOCS / "groups.png")
+        _deploy_fix(sandbox)
+        dark = browser.new_page(viewport={"width": 1360, "height": 800}, color_scheme="dark")
+        _redrive_everything(dark, console)
+        dark.screenshot(path=DOCS / "redrive.png")
+        browser.close()
+
+
+def _wait_for_failures(page: Page, console: str) -> None:
+    page.goto(f"{console}/groups")
+    for _ in range(60):
+        if re.search(r"\b[1-9]\d\d? failed events", page.get_by_role("heading", level=1).inner_text()):
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    page.wait_for_timeout(8000)  # until the last of them has failed for good, and the picture is whole
+    page.reload()
+
+
+def _redrive_everything(page: Page, console: str) -> None:
+    page.goto(f"{console}/groups")
+    page.get_by_role("radio", name=re.compile("matching this filter")).check()
+    page.get_by_role("button", name=re.compile("^Redrive")).click()
+    page.get_by_role("button", name=re.compile("^Redrive .* events$")).click()
+    expect(page.get_by_text(re.compile(r"\d+ succeeded")).first).to_be_visible()
+    page.wait_for_timeout(3500)  # half-way
+
+
+def _deploy_fix(sandbox: str) -> None:
+    request = urllib.request.Request(f"{sandbox}/_sandbox/fix", data=b"", headers={"Origin": sandbox})  # noqa: S310 - loopback
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - loopback
+
+
+def _address_of_the_sandbox(demo: "subprocess.Popen[str]") -> str:
+    for line in demo.stdout or ():
+        if found := re.search(r"The sandbox\s+(http://\S+)", line):
+            return found[1]
+    raise SystemExit("The demo ended before it said where its sandbox is.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main()
