@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -31,42 +31,34 @@ SOON = timedelta(hours=24)
 """What expires within this time is said as a warning."""
 
 
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "number": fmt.number,
+    "counted": fmt.counted,
+    "plural": fmt.plural,
+    "span": fmt.span,
+    "utc": fmt.utc,
+    "clock": fmt.clock,
+    "size": fmt.size,
+    "tone": fmt.tone,
+    "words": fmt.words,
+    "visible": fmt.visible,
+    "masked": fmt.masked,
+    "arn_name": name_of,
+    "spark": charts.spark,
+    "progress": charts.progress,
+    "legend": progress.legend,
+}
+
+
 def register(app: Flask, settings: Settings) -> None:
     """Give the templates of *app* their filters and globals."""
     keys = settings.secret_keys
-    app.jinja_env.filters.update(
-        number=fmt.number,
-        counted=fmt.counted,
-        plural=fmt.plural,
-        span=fmt.span,
-        ago=_ago,
-        age=_age,
-        utc=fmt.utc,
-        clock=fmt.clock,
-        size=fmt.size,
-        tone=fmt.tone,
-        words=fmt.words,
-        visible=fmt.visible,
-        masked=fmt.masked,
-        redacted=partial(redacted, keys=keys),
-        secret=partial(secret, keys=keys),
-        arn_name=name_of,
-        error_of=error_of,
-        named=named,
-        growth=growth,
-        soon=_soon,
-        ahead=_ahead,
-        spark=charts.spark,
-        progress=charts.progress,
-        legend=progress.legend,
-    )
-    app.jinja_env.globals.update(
-        settings=settings,
-        navigation=NAVIGATION,
-        navigation_count=navigation_count,
-        this_hour=this_hour,
-        statuses=tuple(EventStatus),
-    )
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, error_of=error_of)
+    app.jinja_env.filters.update(named=named, growth=growth)
+    app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
+    app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
+    app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
 
 
 def redacted(text: str, keys: frozenset[str]) -> str:

@@ -4,18 +4,15 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries, read, redrives, write
 from deadletter.store.redrives.workers import leave
 from deadletter.store.rows import RedriveRow
-from deadletter.store.sources import list_sources
-from tests.console.conftest import NOW
 from tests.console.page import Page
 
-QUEUE = "arn:aws:sqs:eu-west-1:123456789012:payments-dlq"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:payments"
 
 
@@ -243,74 +240,3 @@ def test_a_button_that_cannot_be_pressed_says_why(client: FlaskClient) -> None:
     main = Page(client.get("/groups/1").text).all("button", **{"class": "main"})[0]
     assert "disabled" in main
     assert main["title"] == "Nothing of this group is unresolved, so there is nothing to redrive."
-
-
-def test_a_source_is_registered_by_its_arn(empty: FlaskClient, sqlite_engine: Engine) -> None:
-    assert empty.post("/sources", data={"arn": f" {QUEUE} ", "target": FUNCTION}).status_code == 303
-    with read(sqlite_engine) as session:
-        [source] = list_sources(session, now=NOW)
-    assert (source.arn, source.target_arn) == (QUEUE, FUNCTION)
-    assert "payments-dlq" in Page(empty.get("/sources").text).text
-
-
-@pytest.mark.parametrize(
-    ("form", "said"),
-    [
-        ({"arn": "payments-dlq", "target": ""}, "is not the ARN of an SQS queue"),
-        ({"arn": QUEUE, "target": "payments"}, "is not the ARN of a function or a queue"),
-        ({"arn": "<script>", "target": ""}, "is not the ARN of an SQS queue"),
-    ],
-)
-def test_a_source_that_is_none_is_422_with_the_fields_kept(empty: FlaskClient, form: dict[str, str], said: str) -> None:
-    answer = empty.post("/sources", data=form)
-    assert answer.status_code == 422
-    page = Page(answer.text)
-    assert said in page.text
-    assert (page.field("arn"), page.field("target")) == (form["arn"], form["target"])
-
-
-def test_the_target_of_a_source_can_be_set_and_taken_back(client: FlaskClient, seeded: Engine) -> None:
-    def target() -> str | None:
-        with read(seeded) as session:
-            return list_sources(session, now=NOW)[1].target_arn
-
-    assert client.post("/sources/2/target", data={"target": QUEUE}).status_code == 303
-    assert target() == QUEUE
-    assert client.post("/sources/2/target", data={"target": "nonsense"}).status_code == 422
-    assert target() == QUEUE
-    client.post("/sources/2/target", data={"target": ""})
-    assert target() is None
-
-
-@pytest.mark.parametrize(
-    "address", ["/groups/99", "/events/99999", "/redrives/9", "/redrives/9/progress", "/events/1/raw?record=x"]
-)
-def test_what_does_not_exist_is_404_with_a_sentence(reader: FlaskClient, address: str) -> None:
-    answer = reader.get(address)
-    assert answer.status_code == 404
-    assert "There is no" in answer.text or "has no record" in answer.text
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["/groups?since=yesterday", "/groups?sort=colour", "/events?cursor=%00", "/events?status=lost", "/groups?group=x",
-     "/redrives?cursor=x", "/events?colour=red", "/groups?since=1h&until=2h"],
-)  # fmt: skip
-def test_an_address_that_asks_for_what_is_not_is_422_with_a_sentence(reader: FlaskClient, address: str) -> None:
-    answer = reader.get(address)
-    assert answer.status_code == 422
-    assert "This cannot be done as asked" in answer.text
-
-
-@pytest.mark.parametrize("address", ["/redrives/1/start", "/groups/1/archive"])
-def test_a_write_by_get_is_405(reader: FlaskClient, address: str) -> None:
-    assert reader.get(address).status_code == 405
-
-
-def test_a_database_that_fails_is_503_and_says_what_to_do(client: FlaskClient, seeded: Engine) -> None:
-    with write(seeded) as session:
-        session.execute(text("ALTER TABLE groups RENAME TO groups_gone"))
-    answer = client.get("/groups")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "Load the page again" in answer.text
