@@ -89,10 +89,10 @@ def span(seconds: float) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Return how long ago *moment* is (``14 min ago``), or how far ahead (``in 9 h``), or ``now``."""
+    """Return how long ago *moment* is (``14 min ago``), or how far ahead (``in 9 h``)."""
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 1:
-        return "now"
+        return "just now"
     return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
 
 

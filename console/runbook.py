@@ -99,7 +99,7 @@ def _target(newest: EventRow | None) -> str:
 def _verify(around: Around, now: datetime, links: dict[str, str]) -> Answer:
     last = around.last_redrive
     if last is None:
-        return Answer("What changed since?", "This group was never redriven.")
+        return Answer("What changed since?", "None of its newest events was redriven.")
     became = f"{number(last.succeeded)} of {number(last.planned)} succeeded, {number(last.failed_again)} failed again"
     since = f"Redriven {ago(last.started_at or last.planned_at, now)}: {became}."
     newer = around.group.last_seen > (last.finished_at or now)

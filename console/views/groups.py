@@ -15,9 +15,9 @@ from console.forms import Listing, local_path
 from deadletter import fingerprint, store
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries
-from deadletter.store.redrives import list_redrives
+from deadletter.store.redrives import get_redrive, items_of_event
 from deadletter.store.rows import EventRow, GroupRow, RedriveRow
 from deadletter.store.sources import list_sources
 
@@ -108,16 +108,17 @@ def _group_facts(group: GroupRow) -> dict[str, Any]:
 
 
 def _newest(chosen: EventFilter) -> EventRow | None:
-    return next(iter(queries.list_events(session(), chosen, cursor=None, limit=1).rows), None)
+    return next(iter(queries.list_events(session(), chosen, limit=1).rows), None)
 
 
 def _last_redrive(group_id: int) -> RedriveRow | None:
-    """Return the newest redrive that chose this group and was started, among the latest fifty."""
-    for redrive in list_redrives(session()).rows:
-        chosen = EventFilter.from_query(redrive.selection.get("filter", ""), now=now())
-        if redrive.started_at and group_id in {chosen.group, *(chosen.groups or ())}:
-            return redrive
-    return None
+    """Return the latest redrive of the group's newest resolved event, or of its newest fifty: what an index tells."""
+    newest = queries.list_events(session(), EventFilter(group=group_id)).rows
+    resolved = _newest(EventFilter(group=group_id, status=EventStatus.RESOLVED))
+    redriven = [event for event in (*newest, resolved) if event and (event.last_outcome or event.redrive_id)]
+    items = [item for event in redriven[:1] for item in items_of_event(session(), event.id)]
+    ids = [item.redrive_id for item in items if item.redrive_status is not RedriveStatus.PLANNED]
+    return get_redrive(session(), ids[-1]) if ids else None
 
 
 def _links(newest: EventRow | None, last: RedriveRow | None) -> dict[str, str]:

@@ -240,3 +240,12 @@ def test_a_button_that_cannot_be_pressed_says_why(client: FlaskClient) -> None:
     main = Page(client.get("/groups/1").text).all("button", **{"class": "main"})[0]
     assert "disabled" in main
     assert main["title"] == "Nothing of this group is unresolved, so there is nothing to redrive."
+
+
+def test_a_group_tells_of_its_last_redrive_whoever_chose_it(client: FlaskClient) -> None:
+    assert "None of its newest events was redriven." in Page(client.get("/groups/1").text).text
+    address = plan(client, filter="status=unresolved")
+    start(client, address)
+    page = Page(client.get("/groups/1").text)
+    assert "Redriven just now: 0 of" in page.text
+    assert address in page.links

@@ -17,7 +17,7 @@ def text_of(shown: fmt.Shown) -> str:
 @pytest.mark.parametrize(
     ("age", "said"),
     [
-        (timedelta(0), "now"),
+        (timedelta(0), "just now"),
         (timedelta(seconds=4), "4 s ago"),
         (timedelta(minutes=14), "14 min ago"),
         (timedelta(hours=3, minutes=59), "3 h ago"),

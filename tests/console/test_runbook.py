@@ -34,9 +34,9 @@ def test_the_questions_come_in_the_order_in_which_operators_ask() -> None:
     ]
 
 
-def test_a_group_that_never_was_redriven_says_so() -> None:
+def test_a_group_that_was_not_redriven_says_so() -> None:
     around = Around(make_group_row(), [], make_event_row(), None)
-    assert answers(around)["What changed since?"] == "This group was never redriven."
+    assert answers(around)["What changed since?"] == "None of its newest events was redriven."
 
 
 def test_a_group_says_what_became_of_its_last_redrive_and_whether_it_failed_since() -> None:
