@@ -61,4 +61,5 @@ def _nothing_failed(noun: str, sources: Sequence[SourceRow], now: datetime) -> E
     sentence = f"Last collected {ago(read, now)} from {plural(len(sources) - erring, 'source')}."
     if erring:
         sentence += f" {plural(erring, 'source')} cannot be read: failures there are not seen."
-    return Empty(f"No {noun} are open" if noun == "groups" else f"No {noun}", sentence, may_change=True)
+    title = f"No open {noun}" if any(source.collected_total for source in sources) else "Nothing has failed"
+    return Empty(title, sentence, may_change=True)

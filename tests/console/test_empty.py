@@ -44,9 +44,15 @@ def test_before_the_first_answer_nothing_is_claimed() -> None:
 def test_when_nothing_failed_it_says_when_it_last_looked_and_where_it_cannot() -> None:
     sources = [READ, make_source(error="The permission is missing.")]
     empty = why_empty("groups", filtered=False, sources=sources, workers=[WORKER], now=NOW)
+    assert empty.title == "No open groups"
     assert empty.sentence == (
         "Last collected 4 s ago from 1 source. 1 source cannot be read: failures there are not seen."
     )
+
+
+def test_a_source_that_never_held_a_failure_says_that_nothing_has_failed() -> None:
+    quiet = make_source(last_collected_at=NOW - timedelta(seconds=4))
+    assert why_empty("groups", filtered=False, sources=[quiet], workers=[WORKER], now=NOW).title == "Nothing has failed"
 
 
 def test_a_worker_that_was_silent_for_a_while_counts_as_gone() -> None:
