@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -30,6 +31,9 @@ IDLE_S = 0.5
 
 TICK_S = 0.02
 """How long to let the rate gather turns, so that fast redrives are claimed in batches."""
+
+LINGER_S = 0.005
+"""How long to wait for further answers once there is one."""
 
 _BATCH = 10
 _AFTER_ERROR_S = 0.5
@@ -90,16 +94,18 @@ class Sender:
         return 0.0
 
     def _gather(self, timeout_s: float) -> None:
-        """Wait for calls to come back, and take all that have."""
-        try:
-            item = self._done.get(timeout=timeout_s)
-            while True:
-                redrive_id, reports = item
-                self._in_flight -= 1
+        """Wait for the first call to come back, then a moment for others: recording one costs as much as ten."""
+        if not self._in_flight:
+            self._stopping.wait(timeout_s)
+        wait_until = monotonic() + timeout_s
+        gathered = 0
+        with suppress(Empty):
+            while gathered < self._in_flight:
+                redrive_id, reports = self._done.get(timeout=max(0.0, wait_until - monotonic()))
                 self._unrecorded[redrive_id].extend(reports)
-                item = self._done.get_nowait()
-        except Empty:
-            pass
+                gathered += 1
+                wait_until = min(wait_until, monotonic() + LINGER_S)
+        self._in_flight -= gathered
 
     def _record(self) -> None:
         for redrive_id in sorted(self._unrecorded):

@@ -37,7 +37,8 @@ def absorb_strays(session: Session, sent_ids: Sequence[str], *, now: datetime) -
     The records move to the event that was sent; it fails again; the event that was made of them is gone. An event that
     a person has already done something with, or whose payload is not what was sent, is left alone.
     """
-    found = _strays(session, find_sent(session, sent_ids))
+    early = _early(session, sent_ids)  # nearly always none, so that is asked first
+    found = _strays(early, find_sent(session, sent_ids)) if early else []
     if not found:
         return 0
     held = hold_items(session, [stray.sent for stray in found])
@@ -51,16 +52,23 @@ def absorb_strays(session: Session, sent_ids: Sequence[str], *, now: datetime) -
     return len(found)
 
 
-def _strays(session: Session, sent: Mapping[str, Sent]) -> list[_Stray]:
+def _early(session: Session, sent_ids: Sequence[str]) -> list[Row[*tuple[Any, ...]]]:
+    """Return what came with one of *sent_ids* and made an event of its own."""
+    found: list[Row[*tuple[Any, ...]]] = []
+    for some in parts(sent_ids):
+        found += session.execute(_untouched().where(or_(Record.message_id.in_(some), Record.request_id.in_(some))))
+    return found
+
+
+def _strays(early: Sequence[Row[*tuple[Any, ...]]], sent: Mapping[str, Sent]) -> list[_Stray]:
     """Return the strays of what was sent, by its id; at most one for each."""
     found: dict[str, _Stray] = {}
-    for some in parts(sent):
-        for row in session.execute(_untouched().where(or_(Record.message_id.in_(some), Record.request_id.in_(some)))):
-            by_message = sent.get(row.message_id)
-            match = by_message or sent[row.request_id]
-            imitated = by_message is None and differs(row.payload_digest, match.digest)
-            if row.event_id != match.event_id and not imitated:
-                found.setdefault(match.sent_id, _Stray(row.event_id, row, match))
+    for row in early:
+        by_message = sent.get(row.message_id)
+        match = by_message or sent[row.request_id]
+        imitated = by_message is None and differs(row.payload_digest, match.digest)
+        if row.event_id != match.event_id and not imitated:
+            found.setdefault(match.sent_id, _Stray(row.event_id, row, match))
     return list(found.values())
 
 

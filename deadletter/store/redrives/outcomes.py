@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -67,8 +68,8 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
     _take_back(session, redrive_id, [r.event_id for r in legal if before[r.position] is Outcome.UNKNOWN])
     groups = _fail_again(session, redrive_id, legal, now)
     _write_items(session, redrive_id, legal, groups, now)
-    for report in legal:
-        shift(redrive, before[report.position], report.outcome)
+    for (was, outcome), n in Counter((before[report.position], report.outcome) for report in legal).items():
+        shift(redrive, was, outcome, n)
     for outcome in {report.outcome for report in legal}:
         _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
     absorb_strays(session, [r.sent_id for r in legal if r.outcome is Outcome.SENT and r.sent_id], now=now)
