@@ -37,11 +37,15 @@ class Narrowing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list page's address: its parts as written (`24h` stays `24h`), and the filter that they mean now."""
+    """A list page's address: its parts as written (`24h` stays `24h`), and the filter that they mean now.
+
+    `path` is the list's own, where it is also shown in answer to a form; empty where the page's address is the list's.
+    """
 
     args: Mapping[str, str]
     chosen: EventFilter
     default_status: EventStatus | None = None
+    path: str = ""
 
     @classmethod
     def from_args(cls, args: Form, *, now: datetime, default_status: EventStatus | None = None) -> Listing:

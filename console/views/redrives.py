@@ -113,7 +113,7 @@ def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None =
     redrive = redrives.get_redrive(session(), redrive_id)
     outcome = _outcome(request.args)
     args = MultiDict({name: request.args[name] for name in ("outcome", "cursor") if name in request.args})
-    listing = Listing(args, EventFilter())
+    listing = Listing(args, EventFilter(), path=url_for(".show", redrive_id=redrive_id))
     most = _PLAN_ROWS if redrive.status is RedriveStatus.PLANNED else _ROWS
     items = redrives.list_items(session(), redrive_id, outcome=outcome, cursor=listing.cursor, limit=most)
     return render_template(

@@ -117,6 +117,15 @@ def test_starting_twice_is_409_and_the_redrive_goes_on(client: FlaskClient, seed
     assert get_redrive(seeded, address).status is RedriveStatus.RUNNING
 
 
+def test_the_page_that_answers_409_leads_to_where_it_can_be_read(client: FlaskClient) -> None:
+    address = plan(client, filter="status=unresolved")
+    start(client, address)
+    page = Page(client.post(f"{address}/start", data={"digest": "0"}).text)
+    polled = {attributes["hx-get"].partition("?")[0] for _, attributes in page.tags if "hx-get" in attributes}
+    assert polled == {address, f"{address}/progress"}
+    assert not any(attributes.get("href", "").startswith("?") for _, attributes in page.tags)
+
+
 def test_cancelling_releases_what_was_not_sent(client: FlaskClient, seeded: Engine) -> None:
     address = plan(client, filter="group=1&status=unresolved")
     start(client, address)
