@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +14,9 @@ from sqlalchemy import Engine
 from deadletter.settings import Settings
 from deadletter.store.engine import make_engine
 
+# Alembic's environment is a module's globals: within one process, one thread migrates at a time.
+_ALONE = threading.Lock()
+
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -23,7 +27,7 @@ def upgrade(settings: Settings) -> None:
     """
     engine = make_engine(settings)
     try:
-        with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
+        with _ALONE, engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

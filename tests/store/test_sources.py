@@ -1,0 +1,117 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from deadletter.errors import BadInput, NotFound
+from deadletter.event import TargetKind, TargetRef
+from deadletter.filters import EventFilter
+from deadletter.ports import SourceState
+from deadletter.store.queries import list_events
+from deadletter.store.sources import (
+    add_source,
+    get_source,
+    list_sources,
+    note_collected,
+    note_error,
+    note_state,
+    set_target,
+)
+from tests.factories import FUNCTION, NOW, QUEUE, TARGET, make_event, make_parsed, make_source, store_some
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_queue_is_registered_once(session: Session) -> None:
+    first = add_source(session, f" {QUEUE}\n", target=None, now=NOW)
+    again = add_source(session, QUEUE, target=TARGET, now=NOW + MINUTE)
+
+    assert (first.arn, first.name, first.kind, first.added_at) == (QUEUE, "orders-dlq", "sqs", NOW)
+    assert (again.id, again.added_at, again.target_kind, again.target_arn) == (first.id, NOW, "lambda", FUNCTION)
+    assert [source.id for source in list_sources(session, now=NOW)] == [first.id]
+
+
+@pytest.mark.parametrize(
+    "arn", ["", "orders-dlq", "arn:aws:sns:eu-west-1:123456789012:topic", FUNCTION, QUEUE + "/x", "arn:aws:sqs:::q"]
+)
+def test_what_is_no_queue_is_refused_with_an_example(session: Session, arn: str) -> None:
+    with pytest.raises(BadInput, match=r"is not the ARN of an SQS queue\. It looks like arn:aws:sqs:"):
+        add_source(session, arn, target=None, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("target", "thing"),
+    [
+        (TargetRef(TargetKind.LAMBDA, QUEUE), "a Lambda function"),
+        (TargetRef(TargetKind.SQS, FUNCTION), "an SQS queue"),
+        (TargetRef(TargetKind.LAMBDA, "orders-capture"), "a Lambda function"),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_refused(session: Session, target: TargetRef, thing: str) -> None:
+    with pytest.raises(BadInput, match=f"is not the ARN of {thing}"):
+        make_source(session, target=target)
+
+
+@pytest.mark.parametrize(
+    "arn", [f"{FUNCTION}:live", f"{FUNCTION}:$LATEST", "arn:aws-cn:lambda:cn-north-1:123456789012:function:f"]
+)
+def test_functions_may_be_named_with_alias_version_and_partition(session: Session, arn: str) -> None:
+    assert make_source(session, target=TargetRef(TargetKind.LAMBDA, arn)).target_arn == arn
+
+
+def test_a_new_target_reaches_the_events_that_have_none(session: Session) -> None:
+    own = TargetRef(TargetKind.SQS, QUEUE)
+    source_id = store_some(
+        session,
+        make_parsed(make_event(target=None), target=None),
+        make_parsed(make_event(target=own)),
+    )
+    set_target(session, source_id, TARGET)
+    targets = {row.target_arn for row in list_events(session, EventFilter()).rows}
+    assert targets == {FUNCTION, QUEUE}
+
+    set_target(session, source_id, None)
+    assert get_source(session, source_id).target_arn is None
+
+
+def test_an_error_stands_since_its_beginning_until_a_receive_answers(session: Session) -> None:
+    source_id = make_source(session).id
+    note_error(session, source_id, "No permission: sqs:ReceiveMessage.", NOW, NOW + MINUTE)
+    note_error(session, source_id, "Throttled\x00.", NOW + MINUTE, NOW + 3 * MINUTE)
+
+    source = get_source(session, source_id)
+    assert (source.error, source.error_since, source.next_try_at) == ("Throttled\ufffd.", NOW, NOW + 3 * MINUTE)
+
+    note_collected(session, source_id, now=NOW + 4 * MINUTE, oldest_sent_at=NOW - MINUTE)
+    note_collected(session, source_id, now=NOW + 5 * MINUTE)
+    source = get_source(session, source_id)
+    assert (source.error, source.error_since, source.next_try_at) == (None, None, None)
+    assert (source.last_collected_at, source.oldest_sent_at) == (NOW + 5 * MINUTE, NOW - MINUTE)
+
+
+def test_a_source_says_how_full_it_is_and_when_its_oldest_message_goes(session: Session) -> None:
+    source_id = make_source(session).id
+    note_collected(session, source_id, now=NOW, oldest_sent_at=NOW - MINUTE)
+    note_state(session, source_id, SourceState(depth=12, in_flight=3, retention_s=3600), NOW)
+
+    source = get_source(session, source_id)
+    assert (source.depth, source.in_flight, source.state_at) == (12, 3, NOW)
+    assert source.expires_at == NOW + 59 * MINUTE
+
+
+def test_growth_is_this_hour_and_the_one_before(session: Session) -> None:
+    now = NOW + 30 * MINUTE
+    times = [now, now - MINUTE, now - 40 * MINUTE, now - 60 * MINUTE, now - 70 * MINUTE, now - 300 * MINUTE]
+    store_some(session, *[make_parsed(occurred_at=at) for at in times])
+    (source,) = list_sources(session, now=now)
+    assert (source.growth_last_hour, source.growth_hour_before, source.collected_total) == (2, 3, 6)
+
+
+def test_a_source_that_is_not_there_says_so(session: Session) -> None:
+    for read_or_note in (
+        lambda: get_source(session, 4711),
+        lambda: set_target(session, 4711, None),
+        lambda: note_collected(session, 4711, now=NOW),
+    ):
+        with pytest.raises(NotFound, match="There is no source 4711"):
+            read_or_note()
