@@ -143,6 +143,8 @@ def test_the_title_says_what_was_chosen(engine: Engine) -> None:
     assert plan(engine, ids).title == "2 selected events"
     assert plan(engine, ids[:1]).title == "1 selected event"
     assert plan(engine, EventFilter(group=group_id)).title == "PaymentError in orders-capture"
+    assert plan(engine, EventFilter(groups=(group_id,))).title == "1 group"
+    assert plan(engine, EventFilter(status=EventStatus.UNRESOLVED)).title == "All unresolved events"
 
 
 def test_starting_claims_the_events(engine: Engine) -> None:

@@ -67,10 +67,17 @@ def title_of(session: Session, selection: EventFilter | Sequence[int]) -> str:
     if not isinstance(selection, EventFilter):
         count = len(set(selection))
         return "1 selected event" if count == 1 else f"{count:,} selected events"
-    rest = [f"{name.replace('_', ' ')} {value}" for name, value in selection.parts() if name not in {"group", "status"}]
-    group = session.get(models.Group, selection.group) if selection.group else None
-    subject = f"{group.error_type or group.title} in {group.function_name}" if group else "All events"
-    return ", ".join([subject, *rest])
+    named = {"group", "groups", "status"}
+    rest = [f"{name.replace('_', ' ')} {value}" for name, value in selection.parts() if name not in named]
+    return ", ".join([_subject_of(session, selection), *rest])
+
+
+def _subject_of(session: Session, selection: EventFilter) -> str:
+    if group := session.get(models.Group, selection.group) if selection.group else None:
+        return f"{group.error_type or group.title} in {group.function_name}"
+    if selection.groups:
+        return "1 group" if len(selection.groups) == 1 else f"{len(selection.groups):,} groups"
+    return f"All {selection.status} events" if selection.status else "All events"
 
 
 def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
