@@ -96,6 +96,7 @@ class Worker:
         return well and not (once and any(collector.errs for collector in self._collectors.values()))
 
     def _start(self) -> None:
+        self._heart.turn()  # before the first claim: what is claimed by nobody known to live becomes `unknown`
         for turn, name in (
             (self._heart.turn, "heart"),
             (self._committer.turn, "committer"),

@@ -60,6 +60,7 @@ class Sender:
         self._in_flight = 0
         self._targets: dict[Where, Target] = {}
         self._last = 0
+        self._next_claim = 0.0
         self._stopping = threading.Event()
         self._drained = threading.Event()
 
@@ -115,6 +116,8 @@ class Sender:
 
     def _claim(self) -> float:
         """Claim for each running redrive in turn; return how long until there may be more to claim."""
+        if (early_s := self._next_claim - monotonic()) > 0:
+            return early_s
         with read(self._engine) as session:
             running = list_running(session)
         rest_s, now = IDLE_S, self._clock.now()
@@ -136,6 +139,8 @@ class Sender:
         with write(self._engine) as session:
             claims = claim(session, redrive.redrive_id, worker=self._worker, most=most, now=now)
         self._last = redrive.redrive_id
+        if len(claims) < most:
+            self._next_claim = monotonic() + TICK_S
         for where, part in sorted_by_target(claims).items():
             self._submit(where, part)
         return TICK_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -17,10 +18,11 @@ from deadletter.outcome import Outcome
 from deadletter.ports import Source, Target
 from deadletter.settings import Settings
 from deadletter.store import read, write
+from deadletter.store.check import recount
 from deadletter.store.redrives import get_redrive
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import add_source
-from tests.factories import ACCOUNT, FUNCTION
+from tests.factories import ACCOUNT, FUNCTION, make_parsed, store_some
 from tests.fakes import FakeSource, FakeTarget
 from worker.loop import Worker
 from worker.threads import SystemClock
@@ -67,6 +69,11 @@ class World:
             thread.join(30)
             assert not thread.is_alive()
         self._running.clear()
+
+    def store_failures(self, count: int) -> None:
+        """Store failed events, as if they had been collected."""
+        with write(self.engine) as session:
+            store_some(session, *(make_parsed() for _ in range(count)))
 
     def open_source(self, arn: str) -> Source:
         return self.sources.setdefault(arn, FakeSource())
@@ -116,7 +123,22 @@ def outcomes(row: RedriveRow) -> dict[Outcome, int]:
 
 @pytest.fixture
 def world(settings: Settings, sqlite_engine: Engine) -> Iterator[World]:
-    quick = replace(settings, receive_wait_s=0.1, settle_s=0.0, lease_s=30.0)
-    found = World(sqlite_engine, quick)
+    with living(settings, sqlite_engine) as found:
+        yield found
+
+
+@pytest.fixture
+def each_world(settings: Settings, engine: Engine) -> Iterator[World]:
+    """A world on SQLite, and one on PostgreSQL."""
+    with living(settings, engine) as found:
+        yield found
+
+
+@contextmanager
+def living(settings: Settings, engine: Engine) -> Iterator[World]:
+    """Stop the workers before the database goes; every count that is kept must be right then."""
+    found = World(engine, replace(settings, receive_wait_s=0.1, settle_s=0.0))
     yield found
     found.stop()
+    with read(engine) as session:
+        assert recount(session) == []

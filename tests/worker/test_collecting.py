@@ -13,7 +13,6 @@ from deadletter.collect import Taken, parse_batch, store_each
 from deadletter.errors import SourceError
 from deadletter.event import ReceivedMessage
 from deadletter.store import models, read
-from deadletter.store.check import recount
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import list_sources
 from tests.factories import ACCOUNT, FUNCTION, NOW, TARGET, make_message
@@ -34,16 +33,14 @@ def messages(count: int) -> list[ReceivedMessage]:
     return [make_message(attributes={"SentTimestamp": "1795402800000"}) for _ in range(count)]
 
 
-def test_everything_is_stored_once_and_then_deleted(world: World) -> None:
-    source = world.add_source()
+def test_everything_is_stored_once_and_then_deleted(each_world: World) -> None:
+    source = each_world.add_source()
     source.put(*messages(137))
 
-    assert world.worker().run(once=True)
-    assert stored(world) == 137
+    assert each_world.worker().run(once=True)
+    assert stored(each_world) == 137
     assert (source.visible, source.hidden) == ([], {})
-    assert source_row(world).collected_total == 137
-    with read(world.engine) as session:
-        assert recount(session) == []
+    assert source_row(each_world).collected_total == 137
 
 
 def test_what_comes_a_second_time_is_known_and_deleted_again(world: World) -> None:

@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from deadletter import redrive
 from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.ports import Answer, Outgoing
-from deadletter.store import read, write
-from deadletter.store.check import recount
+from deadletter.store import read
 from deadletter.store.redrives import list_items
-from tests.factories import FUNCTION, make_parsed, store_some
+from tests.factories import FUNCTION
 from tests.fakes import FakeTarget, fails, succeeds, takes
 from tests.worker.conftest import CLOCK, World, outcomes, wait_until
-from worker import sending
+from worker import sending, threads
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil"
 
 
-@pytest.fixture
-def failures(world: World) -> Callable[[int], None]:
-    def store(count: int) -> None:
-        with write(world.engine) as session:
-            store_some(session, *(make_parsed() for _ in range(count)))
-
-    return store
-
-
-@pytest.fixture(autouse=True)
-def every_count_is_right(world: World) -> Iterator[None]:
-    yield
-    world.stop()
-    with read(world.engine) as session:
-        assert recount(session) == []
-
-
-def test_every_event_is_sent_once_and_its_outcome_is_known(world: World, failures: Callable[[int], None]) -> None:
-    failures(60)
+def test_every_event_is_sent_once_and_its_outcome_is_known(world: World) -> None:
+    world.store_failures(60)
     target = world.targets[FUNCTION] = FakeTarget(succeeds, batch_size=1)
     redrive_id = world.run_redrive()
     world.start()
@@ -53,20 +36,20 @@ def test_every_event_is_sent_once_and_its_outcome_is_known(world: World, failure
     assert set(target.counts.values()) == {1}
 
 
-def test_two_workers_at_once_never_send_the_same_event(world: World, failures: Callable[[int], None]) -> None:
-    failures(400)
-    target = world.targets[QUEUE] = FakeTarget(takes)
-    redrive_id = world.run_redrive(target=QUEUE, rate=2_000.0)
-    workers = [world.start().name for _ in range(2)]
-    ended = world.ended(redrive_id)
+def test_two_workers_at_once_never_send_the_same_event(each_world: World) -> None:
+    each_world.store_failures(400)
+    target = each_world.targets[QUEUE] = FakeTarget(takes)
+    redrive_id = each_world.run_redrive(target=QUEUE, rate=2_000.0)
+    workers = {each_world.start().name for _ in range(2)}
+    ended = each_world.ended(redrive_id)
 
-    assert len(set(workers)) == 2
+    assert len(workers) == 2
     assert ended.ever_sent == 400
     assert set(target.counts.values()) == {1}
 
 
-def test_a_queue_gets_ten_at_a_time(world: World, failures: Callable[[int], None]) -> None:
-    failures(100)
+def test_a_queue_gets_ten_at_a_time(world: World) -> None:
+    world.store_failures(100)
     target = world.targets[QUEUE] = FakeTarget(takes)
     world.run_redrive(target=QUEUE)
     world.worker().run(once=True)
@@ -76,8 +59,8 @@ def test_a_queue_gets_ten_at_a_time(world: World, failures: Callable[[int], None
     assert len(target.sizes) < 30
 
 
-def test_the_rate_asked_for_is_the_rate_that_the_target_sees(world: World, failures: Callable[[int], None]) -> None:
-    failures(200)
+def test_the_rate_asked_for_is_the_rate_that_the_target_sees(world: World) -> None:
+    world.store_failures(200)
     target = world.targets[QUEUE] = FakeTarget(takes)
     redrive_id = world.run_redrive(target=QUEUE, rate=100.0)
     world.start()
@@ -89,8 +72,8 @@ def test_the_rate_asked_for_is_the_rate_that_the_target_sees(world: World, failu
     assert max(windows) <= 125  # 110 leave in a second; those of one second may arrive a little closer together
 
 
-def test_a_busy_target_is_left_alone_and_the_events_go_later(world: World, failures: Callable[[int], None]) -> None:
-    failures(20)
+def test_a_busy_target_is_left_alone_and_the_events_go_later(world: World) -> None:
+    world.store_failures(20)
     calls = itertools.count()
 
     def busy_at_first(outgoing: Outgoing) -> Answer | Exception:
@@ -106,8 +89,8 @@ def test_a_busy_target_is_left_alone_and_the_events_go_later(world: World, failu
     assert ended.busy_reason is None
 
 
-def test_each_kind_of_answer_ends_in_its_outcome(world: World, failures: Callable[[int], None]) -> None:
-    failures(60)
+def test_each_kind_of_answer_ends_in_its_outcome(world: World) -> None:
+    world.store_failures(60)
     kinds = itertools.cycle(
         [
             succeeds,
@@ -138,10 +121,8 @@ def test_each_kind_of_answer_ends_in_its_outcome(world: World, failures: Callabl
     }
 
 
-def test_a_target_that_breaks_in_an_unknown_way_leaves_it_unknown(
-    world: World, failures: Callable[[int], None]
-) -> None:
-    failures(3)
+def test_a_target_that_breaks_in_an_unknown_way_leaves_it_unknown(world: World) -> None:
+    world.store_failures(3)
 
     def breaks(_: Outgoing) -> Answer:
         raise KeyError
@@ -153,8 +134,8 @@ def test_a_target_that_breaks_in_an_unknown_way_leaves_it_unknown(
     assert outcomes(world.ended(redrive_id)) == {Outcome.UNKNOWN: 3}
 
 
-def test_a_target_that_cannot_be_opened_takes_nothing(world: World, failures: Callable[[int], None]) -> None:
-    failures(3)
+def test_a_target_that_cannot_be_opened_takes_nothing(world: World) -> None:
+    world.store_failures(3)
     redrive_id = world.run_redrive()
     world.start()
     wait_until(lambda: world.show(redrive_id).busy_reason)
@@ -164,8 +145,8 @@ def test_a_target_that_cannot_be_opened_takes_nothing(world: World, failures: Ca
     assert outcomes(world.ended(redrive_id)) == {Outcome.SUCCEEDED: 3}
 
 
-def test_cancelling_midway_keeps_what_was_sent_and_sends_no_more(world: World, failures: Callable[[int], None]) -> None:
-    failures(300)
+def test_cancelling_midway_keeps_what_was_sent_and_sends_no_more(world: World) -> None:
+    world.store_failures(300)
     target = world.targets[QUEUE] = FakeTarget(takes)
     redrive_id = world.run_redrive(target=QUEUE, rate=100.0)
     world.start(settle_s=600.0)
@@ -180,8 +161,8 @@ def test_cancelling_midway_keeps_what_was_sent_and_sends_no_more(world: World, f
     assert set(target.counts.values()) == {1}
 
 
-def test_the_settling_time_is_asked_of_the_target(world: World, failures: Callable[[int], None]) -> None:
-    failures(1)
+def test_the_settling_time_is_asked_of_the_target(world: World) -> None:
+    world.store_failures(1)
     world.targets[QUEUE] = FakeTarget(takes, settle_s=77.0)
     redrive_id = world.run_redrive(target=QUEUE)
     world.settings = replace(world.settings, settle_s=None)
@@ -191,10 +172,8 @@ def test_the_settling_time_is_asked_of_the_target(world: World, failures: Callab
     assert world.show(redrive_id).status in {RedriveStatus.RUNNING, RedriveStatus.WATCHING}
 
 
-def test_a_worker_that_is_stopped_waits_for_the_answers_it_is_owed(
-    world: World, failures: Callable[[int], None]
-) -> None:
-    failures(20)
+def test_a_worker_that_is_stopped_waits_for_the_answers_it_is_owed(world: World) -> None:
+    world.store_failures(20)
     gate = threading.Event()
 
     def slow(outgoing: Outgoing) -> Answer:
@@ -214,10 +193,8 @@ def test_a_worker_that_is_stopped_waits_for_the_answers_it_is_owed(
     assert stopped.succeeded == len(target.received)
 
 
-def test_a_claim_past_its_lease_is_given_back_and_not_sent(
-    world: World, failures: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failures(3)
+def test_a_claim_past_its_lease_is_given_back_and_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.store_failures(3)
     target = world.targets[FUNCTION] = FakeTarget(succeeds, batch_size=1)
     redrive_id = world.run_redrive()
     late = itertools.chain([0.0, 100.0], itertools.repeat(100.0))
@@ -229,3 +206,24 @@ def test_a_claim_past_its_lease_is_given_back_and_not_sent(
     assert set(target.counts.values()) == {1}
     with read(world.engine) as session:
         assert all(item.sent_at for item in list_items(session, redrive_id).rows)
+
+
+def test_while_the_database_is_away_answers_are_kept_and_nothing_is_sent_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.store_failures(30)
+    target = world.targets[FUNCTION] = FakeTarget(succeeds, batch_size=1)
+    redrive_id = world.run_redrive()
+    away, real = itertools.count(), sending.record_reports
+
+    def record_reports(*given: Any, **named: Any) -> None:
+        if next(away) < 3:
+            raise OperationalError("UPDATE", {}, Exception("the database is gone"))
+        real(*given, **named)
+
+    monkeypatch.setattr(sending, "record_reports", record_reports)
+    monkeypatch.setattr(threads, "AFTER_ERROR_S", 0.05)
+    world.start()
+
+    assert outcomes(world.ended(redrive_id)) == {Outcome.SUCCEEDED: 30}
+    assert set(target.counts.values()) == {1}
