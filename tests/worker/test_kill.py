@@ -34,7 +34,7 @@ from tests.factories import make_parsed
 from tests.sandbox_fixture import Deploy, MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
 
-KILLS = 12
+KILLS = 10
 ROOT = Path(__file__).parents[2]
 VISIBILITY_S = 1
 CHARGE = """
@@ -152,7 +152,7 @@ def test_a_worker_killed_while_it_redrives_charges_no_order_twice_and_knows_what
     ledger = settings.data_dir / "ledger"
     ledger.touch()
     function = deploy(CHARGE, environment={"LEDGER": str(ledger)})
-    orders = [f"ord-{n}" for n in range(450)]
+    orders = [f"ord-{n}" for n in range(400)]
     with write(sqlite_engine) as session:
         source = add_source(session, make_queue(), target=None, now=CLOCK.now())
         parsed = [make_parsed(payload_text=json.dumps({"order_id": order})) for order in orders]

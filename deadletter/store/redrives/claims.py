@@ -17,6 +17,9 @@ from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.redrives.pace import take_turns
 from deadletter.store.redrives.selections import received
 
+_ONE_CALL = 10
+"""Events that one call to a queue carries."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
@@ -65,6 +68,8 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
     redrive = lock(session, redrive_id)
     if redrive.status != RedriveStatus.RUNNING or (redrive.busy_until and redrive.busy_until > now):
         return []
+    if _is_ordered(redrive):
+        most = 0 if redrive.n_sending else min(most, _ONE_CALL)
     turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, redrive.n_waiting))
     if not turns.n:
         return []
@@ -72,6 +77,11 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
     redrive.next_send_at = turns.after(len(positions))
     shift(redrive, Outcome.WAITING, Outcome.SENDING, len(positions))
     return _load(session, redrive, positions)
+
+
+def _is_ordered(redrive: models.Redrive) -> bool:
+    """Return whether a FIFO queue is among the targets: two calls at once could overtake each other."""
+    return any(line["arn"].endswith(".fifo") for line in redrive.targets)
 
 
 def _claim_items(session: Session, redrive_id: int, worker: str, n: int, now: datetime) -> list[int]:

@@ -14,9 +14,6 @@ from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.store import models
 from deadletter.store.rows import ItemRow, Page, RedriveRow
 
-COUNTERS = {outcome: getattr(models.Redrive, f"n_{outcome.value}") for outcome in Outcome}
-"""The counter column of each outcome. They add up to `n_planned`."""
-
 _COUNTED = {"planned", *Outcome}
 
 
