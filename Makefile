@@ -21,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Fail, collect, group, redrive, report on a local AWS; ARGS="--once --json" for nobody at the keyboard
 	@$(BIN)/python -m sandbox.demo $(ARGS)
 
-test: setup ## Run every test; ARGS are pytest's
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run every test, two at a time; ARGS are pytest's
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
