@@ -20,7 +20,7 @@ from deadletter.store.instant import from_micros, micros
 from deadletter.store.models import Event, Group, GroupSource, Record, Source
 from deadletter.store.redrives.rows import items_of_event
 from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, Page, RecordRow
-from deadletter.store.selection import event_conditions
+from deadletter.store.selection import came_by, event_conditions, group_conditions
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _EXPORTED_AT_ONCE = 1_000
@@ -45,11 +45,10 @@ def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = N
 def count_events(session: Session, chosen: EventFilter, cap: int = 1_000) -> Count:
     """Return how many events *chosen* means: exact from the counters where these know it, else counted up to *cap*."""
     parts = {name for name, _ in chosen.parts()}
-    if parts <= {"status", "group", "groups"}:
-        return Count(_counted_by_groups(session, chosen))
-    if parts == {"source"}:
-        by_source = select(func.sum(GroupSource.n)).where(GroupSource.source_id == chosen.source)
-        return Count(int(session.scalar(by_source) or 0))
+    if parts <= {"status", "group", "groups", "function"}:
+        return Count(_counted_by_status(session, chosen))
+    if parts <= {"source", "producer", "group", "groups", "function"}:
+        return Count(_counted_by_origin(session, chosen))
     first = select(Event.id).where(*event_conditions(session, chosen)).limit(cap + 1).subquery()
     n = session.scalar(select(func.count()).select_from(first)) or 0
     return Count(min(n, cap), exact=n <= cap)
@@ -125,14 +124,18 @@ def _cursor(order: str, row: EventRow) -> str:
     return write_cursor(order, (micros(row.occurred_at), row.id))
 
 
-def _counted_by_groups(session: Session, chosen: EventFilter) -> int:
+def _counted_by_status(session: Session, chosen: EventFilter) -> int:
     statuses = [chosen.status] if chosen.status else list(EventStatus)
     query = select(*(func.sum(getattr(Group, f"n_{status}")) for status in statuses))
-    if chosen.group is not None:
-        query = query.where(Group.id == chosen.group)
-    if chosen.groups is not None:
-        query = query.where(Group.id.in_(chosen.groups))
+    query = query.where(*group_conditions(session, chosen.with_(status=None)))
     return sum(int(n or 0) for n in session.execute(query).one())
+
+
+def _counted_by_origin(session: Session, chosen: EventFilter) -> int:
+    query = select(func.sum(GroupSource.n)).join(Group, Group.id == GroupSource.group_id)
+    rest = chosen.with_(source=None, producer=None)
+    query = query.where(*came_by(chosen), *group_conditions(session, rest))
+    return int(session.scalar(query) or 0)
 
 
 _COLUMNS = [each.name for each in fields(EventRow) if each.name not in {"group_title", "source_name"}]

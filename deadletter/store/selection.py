@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from deadletter.filters import EventFilter
@@ -17,17 +17,22 @@ _RECENT_HITS = 1_000
 def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True) -> list[ColumnElement[bool]]:
     """Return what an event must meet; without *text*, the caller joins the search index itself."""
     found = _equal(Event, chosen, ("source", "source_id"), ("producer", "producer"))
-    if chosen.group is not None:
-        found.append(Event.group_id == chosen.group)
-    if chosen.groups is not None:
-        found.append(Event.group_id.in_(chosen.groups))
+    found += _of_groups(Event.group_id, chosen)
     if chosen.since is not None:
         found.append(Event.occurred_at >= chosen.since)
     if chosen.until is not None:
         found.append(Event.occurred_at < chosen.until)
     if chosen.text is not None and text:
         found.append(Event.id.in_(search.event_ids(session, chosen.text)))
+    if (chosen.group is not None or chosen.groups is not None) and (came := came_by(chosen)):
+        # Known at once from the counters; else a large group would be read to its end to find nothing.
+        found.append(exists().where(GroupSource.n > 0, *_of_groups(GroupSource.group_id, chosen), *came))
     return found
+
+
+def came_by(chosen: EventFilter) -> list[ColumnElement[bool]]:
+    """Return what a row of `group_sources` must meet."""
+    return _equal(GroupSource, chosen, ("source", "source_id"), ("producer", "producer"), common=())
 
 
 def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElement[bool]]:
@@ -36,18 +41,19 @@ def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElemen
     A group is within a time when it failed in one of its hours, and has a status when that is the one shown for it.
     """
     found = [Group.status != EMPTY, *_equal(Group, chosen)]
-    if chosen.group is not None:
-        found.append(Group.id == chosen.group)
-    if chosen.groups is not None:
-        found.append(Group.id.in_(chosen.groups))
-    if chosen.source is not None or chosen.producer is not None:
-        came = _equal(GroupSource, chosen, ("source", "source_id"), ("producer", "producer"), common=())
+    found += _of_groups(Group.id, chosen)
+    if came := came_by(chosen):
         found.append(exists().where(GroupSource.group_id == Group.id, GroupSource.n > 0, *came))
     if chosen.since is not None or chosen.until is not None:
         found.append(_failed_within(chosen))
     if chosen.text is not None:
         found.append(or_(_named(chosen.text), Group.id.in_(_groups_of_hits(session, chosen.text))))
     return found
+
+
+def _of_groups(column: SQLColumnExpression[int], chosen: EventFilter) -> list[ColumnElement[bool]]:
+    one = [] if chosen.group is None else [column == chosen.group]
+    return one if chosen.groups is None else [*one, column.in_(chosen.groups)]
 
 
 _COMMON = (("status", "status"), ("function", "function_name"), ("error_type", "error_type"))
