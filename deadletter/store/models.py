@@ -160,6 +160,7 @@ class Event(Base):
         UniqueConstraint("request_id"),
         Index(None, "group_id", "occurred_at", "id"),
         Index(None, "group_id", "status", "occurred_at", "id"),
+        Index(None, "function_name", "occurred_at", "id"),
         Index(None, "function_name", "error_type", "occurred_at", "id"),
         Index(None, "function_name", "status", "occurred_at", "id"),
         Index(None, "source_id", "occurred_at", "id"),

@@ -170,6 +170,7 @@ def _event_indexes() -> None:
     """Make one index for each way in which pages list events: equal on the first columns, newest first."""
     for columns in (
         ["error_type", "occurred_at", "id"],
+        ["function_name", "occurred_at", "id"],
         ["function_name", "error_type", "occurred_at", "id"],
         ["function_name", "status", "occurred_at", "id"],
         ["group_id", "occurred_at", "id"],
