@@ -1,8 +1,8 @@
 """The database: SQLite by default, PostgreSQL by `DATABASE_URL`. Every function takes a session; see `write`, `read`.
 
-Locks on PostgreSQL are taken in one order by everyone who writes, so that writers wait and never deadlock: groups that
-are new (by fingerprint), events and records that are new, redrives, redrive items, known events (by id), and last the
-counters (see `counters.Deltas`).
+On PostgreSQL everyone who writes takes locks in one order, so that writers wait and never deadlock: new events (by
+request id) and new records (by message id), redrives, redrive items, known events (by id), and last the counters (see
+`counters.Deltas`). New groups are committed beforehand, by themselves.
 """
 
 from deadletter.store.engine import make_engine, read, write
