@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from deadletter.settings import Settings
-from deadletter.store import make_engine, upgrade
+from deadletter.store import is_current, make_engine, upgrade
 from deadletter.store.migrate import alembic_config
 from deadletter.store.models import Base
 from tests.conftest import make_postgres_database
@@ -60,6 +60,14 @@ def test_processes_that_upgrade_at_once_make_one_database(empty: Settings) -> No
     started = [subprocess.Popen([sys.executable, "-c", script], env=env) for _ in range(3)]
     assert [process.wait(60) for process in started] == [0, 0, 0]
     assert version(empty) == [head()]
+
+
+def test_the_database_says_whether_its_schema_is_the_newest(empty: Settings) -> None:
+    engine = make_engine(empty)
+    assert not is_current(engine)
+    upgrade(empty)
+    assert is_current(engine)
+    engine.dispose()
 
 
 def test_what_goes_up_comes_down_again(empty: Settings) -> None:
