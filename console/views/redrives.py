@@ -19,6 +19,7 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.store import queries, redrives
 from deadletter.store.redrives.late import count_late
+from deadletter.store.redrives.silence import list_deaf_sources
 from deadletter.store.rows import RedriveRow
 
 bp = Blueprint("redrives", __name__, url_prefix="/redrives")
@@ -126,6 +127,7 @@ def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None =
         form=_fields(redrive, form),
         alive=alive(queries.list_workers(session()), now()),
         **_progress_facts(redrive),
+        deaf=list_deaf_sources(session(), redrive_id),
         **_failure_facts(redrive),
     )
 

@@ -21,6 +21,7 @@ from deadletter.store.redrives.outcomes import Report, record
 from deadletter.store.redrives.tending import tend
 from deadletter.store.redrives.workers import heartbeat
 from deadletter.store.rows import ItemRow, RedriveRow
+from deadletter.store.sources import list_sources, note_collected
 from tests.factories import FUNCTION, NOW, make_parsed, store_some
 
 SETTINGS = Settings(rate=1_000.0, settle_s=60.0)
@@ -84,8 +85,12 @@ def tell(engine: Engine, redrive_id: int, *reports: Report, worker: str = "w1", 
 
 
 def look(engine: Engine, redrive_id: int, *, later_s: float, lease_s: float = 30.0) -> int:
+    """Let time do what it does, every source having been read just now."""
+    now = NOW + timedelta(seconds=later_s)
     with write(engine) as session:
-        return tend(session, redrive_id, lease_s=lease_s, now=NOW + timedelta(seconds=later_s))
+        for source in list_sources(session, now=now):
+            note_collected(session, source.id, now=now)
+        return tend(session, redrive_id, lease_s=lease_s, now=now)
 
 
 DECLINED = fingerprint(Cause(function_arn=FUNCTION, error_type="PaymentError", error_message="card was declined"))

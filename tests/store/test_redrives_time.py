@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -12,8 +13,10 @@ from deadletter.errors import BadInput, NotFound
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
 from deadletter.store import read, write
 from deadletter.store.redrives import list_items, list_redrives
-from deadletter.store.redrives.tending import WORKER_STOPPED, list_open, note_settling_time
+from deadletter.store.redrives.silence import list_deaf_sources
+from deadletter.store.redrives.tending import WORKER_STOPPED, list_open, note_settling_time, tend
 from deadletter.store.redrives.workers import leave
+from deadletter.store.sources import list_sources, note_collected, note_error
 from tests.factories import NOW
 from tests.store.redriving import (
     check_counters,
@@ -50,6 +53,27 @@ def test_silence_becomes_a_presumed_success_after_the_settling_time(engine: Engi
     assert show(engine, running.id).status is RedriveStatus.FINISHED
     with read(engine) as session:
         assert list_open(session) == []
+
+
+def test_silence_proves_nothing_while_the_source_cannot_be_read(engine: Engine) -> None:
+    store(engine, 1)
+    running = run(engine)
+    (claimed,) = take(engine, running.id)
+    tell(engine, running.id, report(claimed, Outcome.SENT, sent_id="r-1"))
+    late = NOW + timedelta(seconds=90)
+
+    with write(engine) as session:
+        (source,) = list_sources(session, now=late)
+        note_collected(session, source.id, now=NOW + timedelta(seconds=59))
+        assert tend(session, running.id, lease_s=30.0, now=late) == 0, "nobody has looked since it would have come back"
+        note_error(session, source.id, "No permission.", late, late)
+        assert list_deaf_sources(session, running.id) == [source.name]
+        assert tend(session, running.id, lease_s=30.0, now=late) == 0
+        note_collected(session, source.id, now=late)
+        assert list_deaf_sources(session, running.id) == []
+        assert tend(session, running.id, lease_s=30.0, now=late) == 1
+
+    assert show(engine, running.id).status is RedriveStatus.FINISHED
 
 
 def test_the_settling_time_is_what_the_target_says(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from deadletter.outcome import Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
+from deadletter.store.redrives.silence import was_listened_for
 from deadletter.store.strays import absorb_strays
 
 _MOST = 1_000
@@ -32,7 +33,7 @@ def tend(session: Session, redrive_id: int, *, lease_s: float, now: datetime) ->
     """Do for one redrive what time demands; return how many items changed (at most 1,000 of a kind in one go).
 
     Items of workers that were silent for *lease_s* seconds become `unknown`; items that were sent longer than the
-    redrive's settling time ago, and not seen since, are presumed to have succeeded.
+    redrive's settling time ago, and not seen since although their source was read, are presumed to have succeeded.
     """
     redrive = lock(session, redrive_id)
     lost = session.execute(_claimed_by_the_dead(redrive_id, now - timedelta(seconds=lease_s))).all()
@@ -59,6 +60,7 @@ def _quiet(session: Session, redrive: models.Redrive, now: datetime) -> Sequence
     """Return what was sent longer than the settling time ago and has not come back, not even too early to be known."""
     item = models.RedriveItem
     due = _locked(redrive.id, Outcome.SENT).where(item.sent_at <= now - timedelta(seconds=redrive.settle_s))
+    due = due.where(was_listened_for(redrive.settle_s))
     sent_ids = session.scalars(due.with_only_columns(item.sent_id)).all()
     absorb_strays(session, [sent_id for sent_id in sent_ids if sent_id], now=now)
     return session.execute(due).all()
