@@ -38,7 +38,7 @@ _FACTS: Mapping[str, Callable[[EventRow], object]] = {
     "error_type": lambda event: event.error_type,
     "error_message": lambda event: event.error_message,
     "occurred_at": lambda event: event.occurred_at,
-    "first_failed_at": lambda event: event.first_failed_at,
+    "last_failed_at": lambda event: event.last_failed_at,
     "collected_at": lambda event: event.collected_at,
     "failures": lambda event: event.failures,
     "last_outcome": lambda event: event.last_outcome,

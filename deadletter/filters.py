@@ -19,9 +19,9 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 class EventFilter:
     """Which failed events are meant. A part that is None does not narrow; all parts that are given must hold.
 
-    `since` and `until` bound the time of failure, `since <= occurred_at < until`; both aware. `text` must occur in
-    the error or the payload, each of its words. `function` is a function's name, or a queue's where the function is
-    not known. `groups` lets through the events of any of them: what ticking several groups means.
+    `since` and `until` bound the time of the first failure, `since <= occurred_at < until`; both aware. `text` must
+    occur in the error or the payload, each of its words. `function` is a function's name, or a queue's where the
+    function is not known. `groups` lets through the events of any of them: what ticking several groups means.
     """
 
     status: EventStatus | None = None

@@ -66,7 +66,7 @@ def make_event_row(**given: Any) -> EventRow:
         "error_type": "PaymentError",
         "error_message": "card declined for order ord-7741",
         "occurred_at": NIGHT,
-        "first_failed_at": NIGHT,
+        "last_failed_at": NIGHT,
         "collected_at": NIGHT,
         "payload_bytes": 40,
         "target_kind": "lambda",

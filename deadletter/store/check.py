@@ -113,7 +113,7 @@ _RULES = {
         """,
     "event outside of the time of its group": """
         SELECT events.id FROM events JOIN groups ON groups.id = events.group_id
-        WHERE events.occurred_at > groups.last_seen OR events.occurred_at < groups.first_seen
+        WHERE events.last_failed_at > groups.last_seen OR events.last_failed_at < groups.first_seen
         """,
     "event without its main record": """
         SELECT events.id FROM events LEFT JOIN records ON records.id = events.record_id AND records.event_id = events.id

@@ -48,7 +48,7 @@ _CHANGED = (
     "function_name",
     "error_type",
     "error_message",
-    "occurred_at",
+    "last_failed_at",
     "failures",
     "last_outcome",
 )
@@ -138,7 +138,7 @@ def _fail(event: dict[str, Any], failure: FailedAgain, group_id: int, deltas: De
         "function_name": event["function_name"] if same else kept(failure.fingerprint.function_name, MAX_NAME),
         "error_type": error_type or (event["error_type"] if same else None),
         "error_message": kept(failure.error_message, MAX_MESSAGE),
-        "occurred_at": failure.occurred_at,
+        "last_failed_at": failure.occurred_at,
         "failures": event["failures"] + 1,
         "last_outcome": Outcome.FAILED_AGAIN.value,
     }

@@ -35,7 +35,6 @@ CAUSE = (
     "invoke_count",
     "error_type",
     "error_message",
-    "occurred_at",
 )
 """Columns of an event that say how it failed. All of them come from the record that says most about that."""
 
@@ -112,7 +111,7 @@ def incoming(parsed: Parsed, source_id: int, now: datetime) -> Incoming:
     }
     event |= _cause(parsed, now)
     event |= _payload(parsed)
-    event["first_failed_at"] = event["occurred_at"]
+    event["last_failed_at"] = event["occurred_at"]
     return Incoming(parsed, event, _record(parsed, event))
 
 

@@ -20,6 +20,8 @@ from deadletter.store.incoming import CAUSE, PAYLOAD, Incoming, richness
 from deadletter.store.models import Event, Record
 from deadletter.store.rowset import lock_events, parts, table_of, update_rows
 
+_TIMES = ("occurred_at", "last_failed_at")
+
 Row = dict[str, Any]
 Merged = tuple[Incoming, int]
 """A message, and the id of the event that it is another record of."""
@@ -39,7 +41,7 @@ def merge(session: Session, merged: Sequence[Merged], deltas: Deltas) -> None:
         texts[event_id] += " " + _merge(events[event_id], first, message, deltas)
         if message.record["is_failure"]:
             told[event_id, message.request_id] = message.record
-    update_rows(session, Event, list(events.values()), (*CAUSE, *PAYLOAD, "first_failed_at"), ["id"])
+    update_rows(session, Event, list(events.values()), (*CAUSE, *PAYLOAD, *_TIMES), ["id"])
     update_rows(session, Record, list(records.values()), ("group_id", "is_failure"), ["id"])
     search.extend(session, {event_id: text for event_id, text in texts.items() if not text.isspace()})
 
@@ -81,7 +83,7 @@ def _merge(event: Row, first: Row | None, message: Incoming, deltas: Deltas) -> 
 
 def _is_latest(record: Row, event: Row) -> bool:
     """Return whether the event's facts are those of this record's failure, and not of a later one."""
-    return bool(record["occurred_at"] == event["occurred_at"] and record["group_id"] == event["group_id"])
+    return bool(record["occurred_at"] == event["last_failed_at"] and record["group_id"] == event["group_id"])
 
 
 def _replace_cause(event: Row, first: Row, message: Incoming, deltas: Deltas) -> None:
@@ -92,8 +94,8 @@ def _replace_cause(event: Row, first: Row, message: Incoming, deltas: Deltas) ->
     for row, n in ((event, -1), (facts, 1)):
         deltas.count(row["group_id"], status, n)
         deltas.belongs(row["group_id"], row["source_id"], row["producer"], n)
-    if event["failures"] == 1:
-        event["first_failed_at"] = facts["occurred_at"]
     event |= {name: facts[name] for name in CAUSE}
+    for name in _TIMES if event["failures"] == 1 else ("last_failed_at",):
+        event[name] = facts["occurred_at"]
     first["is_failure"], message.record["is_failure"] = False, True
     first["group_id"] = message.record["group_id"] = facts["group_id"]

@@ -200,8 +200,9 @@ class Event(Base):
     error_type: Mapped[str | None]
     error_message: Mapped[str | None]
     occurred_at: Mapped[datetime]
-    """The latest failure's time; when the record does not say, when it was collected."""
-    first_failed_at: Mapped[datetime]
+    """When it failed first; when the record does not say, when it was collected. A redrive does not change it."""
+    last_failed_at: Mapped[datetime]
+    """When it failed last: later than `occurred_at` once it failed again after a redrive."""
     collected_at: Mapped[datetime]
     payload_digest: Mapped[str | None]
     """SHA-256 of the payload's canonical JSON (or of its text): whether two records are of the same event."""

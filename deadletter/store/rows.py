@@ -123,7 +123,7 @@ class EventRow:
     error_type: str | None
     error_message: str | None
     occurred_at: datetime
-    first_failed_at: datetime
+    last_failed_at: datetime
     collected_at: datetime
     payload_bytes: int | None
     target_kind: str | None

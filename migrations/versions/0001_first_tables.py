@@ -149,7 +149,7 @@ def _events() -> None:
         sa.Column("error_type", sa.Text),
         sa.Column("error_message", sa.Text),
         sa.Column("occurred_at", INSTANT, nullable=False),
-        sa.Column("first_failed_at", INSTANT, nullable=False),
+        sa.Column("last_failed_at", INSTANT, nullable=False),
         sa.Column("collected_at", INSTANT, nullable=False),
         sa.Column("payload_digest", sa.Text),
         sa.Column("payload_bytes", sa.Integer),

@@ -45,7 +45,7 @@ def test_the_same_cause_counts_one_failure_more_in_its_group(session: Session) -
     assert fail_again(session, [failed_again(event_id, "PaymentError", "card was declined")]) == {event_id: group_id}
 
     row = get_event(session, event_id).event
-    assert (row.failures, row.occurred_at, row.last_outcome) == (2, LATER, Outcome.FAILED_AGAIN)
+    assert (row.failures, row.last_failed_at, row.last_outcome) == (2, LATER, Outcome.FAILED_AGAIN)
     group = get_group(session, group_id, now=LATER)
     assert (group.counts.total, sum(group.spark), group.last_seen) == (1, 2, LATER)
 

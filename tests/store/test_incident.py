@@ -11,7 +11,8 @@ from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
 from deadletter.store import read, write
-from deadletter.store.queries import archive_events, iter_events, report_facts
+from deadletter.store.failures import FailedAgain, fail_again
+from deadletter.store.queries import archive_events, get_event, iter_events, list_events, report_facts
 from tests.factories import ACCOUNT, NOW, make_parsed, store_some
 from tests.store.redriving import DECLINED, look, report, run, take, tell
 
@@ -47,6 +48,24 @@ def test_a_report_counts_what_failed_in_its_time(session: Session) -> None:
     sample = facts.causes[0].sample
     assert sample is not None
     assert sample.event.occurred_at == NOW - timedelta(minutes=30)
+
+
+def test_an_event_that_fails_again_in_the_morning_stays_in_the_report_of_its_night(session: Session) -> None:
+    store_night(session)
+    event_id = list_events(session, EventFilter(error_type="TimeoutError")).rows[0].id
+    again = FailedAgain(
+        event_id=event_id,
+        fingerprint=DECLINED,
+        error_type="PaymentError",
+        error_message="card was declined",
+        occurred_at=NOW + 5 * HOUR,
+    )
+    fail_again(session, [again])
+
+    facts = report_facts(session, NIGHT, now=NOW + 9 * HOUR)
+    assert (facts.events, facts.counts.unresolved) == (4, 4)
+    event = get_event(session, event_id).event
+    assert (event.occurred_at, event.last_failed_at) == (NOW - timedelta(minutes=20), NOW + 5 * HOUR)
 
 
 def test_a_report_is_narrowed_by_its_filter_and_by_how_many_causes_it_tells(session: Session) -> None:

@@ -48,8 +48,8 @@ def test_a_message_with_the_request_id_that_the_redrive_got_is_the_same_event_fa
 
     found = show_event(engine, event_id)
     assert (found.event.status, found.event.failures, found.event.redrive_id) == (EventStatus.UNRESOLVED, 2, None)
-    assert (found.event.last_outcome, found.event.occurred_at) == (Outcome.FAILED_AGAIN, LATER)
-    assert found.event.first_failed_at == event.occurred_at
+    assert (found.event.last_outcome, found.event.last_failed_at) == (Outcome.FAILED_AGAIN, LATER)
+    assert found.event.occurred_at == event.occurred_at
     (item,) = items(engine, redrive_id)
     assert item.outcome is Outcome.FAILED_AGAIN
     assert item.evidence == "Came back in orders-dlq with the request id that the redrive got."
