@@ -1,6 +1,6 @@
 """What the forms do: plan, start, cancel, archive, register. Asserted on what is true afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from flask.testing import FlaskClient
@@ -66,6 +66,13 @@ def test_ticked_groups_are_one_redrive_of_exactly_these(client: FlaskClient, see
 
 def test_ticked_events_are_one_redrive_of_exactly_these(client: FlaskClient, seeded: Engine) -> None:
     assert get_redrive(seeded, plan(client, scope="page", event=["3", "5"], filter="")).planned == 2
+
+
+@pytest.mark.parametrize("chosen", [{"event": ["3", "5"]}, {"filter": "group=1"}, {"filter": ""}])
+def test_every_kind_of_choice_has_a_plan_that_can_be_looked_at_and_started(
+    client: FlaskClient, chosen: Mapping[str, object]
+) -> None:
+    start(client, plan(client, **chosen))
 
 
 def test_all_that_match_is_the_filter_that_the_page_showed(client: FlaskClient, seeded: Engine) -> None:
