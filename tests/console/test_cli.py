@@ -269,6 +269,9 @@ def test_nobody_to_ask_means_nothing_is_sent(env: dict[str, str], night: Engine)
         (("--event", 99), 2, "None of the events that you selected exists."),
         (("--group", 99), 1, "99"),
         (("--filter", "status=resolved"), 2, "No event matches status=resolved."),
+        (("--filter", "PaymentError"), 2, "There is no filter named 'PaymentError'."),
+        (("--filter", ""), 2, "This filter lets every event through. To send all that are open: status=unresolved"),
+        (("--filter", "group="), 2, "This filter lets every event through."),
     ],
 )
 @pytest.mark.usefixtures("night")

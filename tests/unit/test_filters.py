@@ -53,6 +53,12 @@ def test_any_text_can_be_searched_for_and_survives_the_url(name: str, value: str
     assert EventFilter.from_query(chosen.to_query(), now=NOW) == chosen
 
 
+@pytest.mark.parametrize("query", ["PaymentError", "ord-7741=", "%00", "status=unresolved&groupe="])
+def test_an_unknown_name_is_refused_even_without_a_value(query: str) -> None:
+    with pytest.raises(BadInput, match="There is no filter named"):
+        EventFilter.from_query(query, now=NOW)
+
+
 @given(st.sampled_from(["status", "group", "source", "producer", "since", "until", "sort"]), st.text(min_size=1))
 def test_a_value_that_is_not_one_of_its_kind_is_refused_with_a_sentence(name: str, value: str) -> None:
     try:
