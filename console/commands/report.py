@@ -70,17 +70,28 @@ def _print(parts: Iterable[str]) -> None:
 
 
 def write_file(path: Path, parts: Iterable[str]) -> None:
-    """Write *parts* to *path*, which holds either all of them or what it held before. Raises RedriveError."""
+    """Write *parts* to *path*, which holds either all of them or what it held before. Raises RedriveError.
+
+    A pipe or a device (`/dev/stdout`) is written to as it stands: a file in its place would be the end of it.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                file.writelines(part.encode() for part in parts)
+        else:
+            _replace(path.resolve(), parts)  # of a link, what it leads to
+    except OSError as error:
+        raise RedriveError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def _replace(path: Path, parts: Iterable[str]) -> None:
     made = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with made.open("xb") as file:
-            for part in parts:
-                file.write(part.encode())
+            file.writelines(part.encode() for part in parts)
             file.flush()
             os.fsync(file.fileno())
         made.replace(path)
-    except OSError as error:
-        raise RedriveError(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         with suppress(OSError):
             made.unlink()

@@ -407,6 +407,22 @@ def test_a_file_that_cannot_be_finished_keeps_what_it_held(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        write_file(pipe, ["today's ", "night"])
+        assert reader.communicate(timeout=10)[0] == "today's night"
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    path, link = tmp_path / "night.md", tmp_path / "latest.md"
+    link.symlink_to(path)
+    write_file(link, ["today's"])
+    assert (link.readlink(), path.read_text()) == (path, "today's")
+
+
 @pytest.mark.parametrize(
     ("args", "code", "sentence"),
     [
