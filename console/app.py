@@ -10,10 +10,12 @@ from pathlib import Path
 from flask import Flask, redirect, url_for
 from jinja2 import StrictUndefined
 from sqlalchemy import Engine, text
+from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response
 
 from console import assets, context, problems, security, templating
 from console.views import events, groups, overview, redrives, reports, sources
+from deadletter.filters import MAX_ID
 from deadletter.settings import Settings
 from deadletter.store import make_engine
 
@@ -26,6 +28,13 @@ _HTMX_CONFIG = {
     "refreshOnHistoryMiss": True,
 }
 _ROOT = Path(__file__).resolve().parent
+
+
+class _Id(IntegerConverter):
+    """A number in an address; one that no id can be leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=MAX_ID)
 
 
 def create_app(
@@ -45,6 +54,7 @@ def create_app(
     templating.register(app, settings)
     for part in (assets, problems, security):
         part.register(app)
+    app.url_map.converters["int"] = _Id
     for view in (overview, groups, events, redrives, sources, reports):
         app.register_blueprint(view.bp)
     app.add_url_rule("/", "home", _home)

@@ -57,17 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; *argv* is without the program's name (default: the process's own)."""
     try:
         code = cli.main(args=None if argv is None else list(argv), prog_name="redrive", standalone_mode=False)
-        sys.stdout.flush()
+        click.echo(nl=False)  # flushes, where there is a stdout at all
     except click.ClickException as error:
         return _say(_usage(error), error.exit_code)
-    except BadInput as error:
-        return _say(str(error), 2)
     except RedriveError as error:
-        return _say(str(error), 1)
+        return _say(str(error), 2 if isinstance(error, BadInput) else 1)
     except (click.Abort, KeyboardInterrupt):
         return _say("Stopped.", 1)
     except BrokenPipeError:
-        return _reader_left()
+        return _without_stdout(1)
+    except OSError as error:
+        return _without_stdout(_say(f"Cannot write the answer: {error.strerror or error}.", 1))
     return int(code or 0)
 
 
@@ -84,10 +84,10 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
-def _reader_left() -> int:
-    """End quietly when whoever read our output (`head`) has seen enough; Python would complain at its exit."""
+def _without_stdout(code: int) -> int:
+    """End where nothing can be printed any more (`head` has seen enough); Python would complain at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    return code
 
 
 if __name__ == "__main__":

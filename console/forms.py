@@ -113,6 +113,12 @@ def read_rate(form: Form) -> float | None:
         raise BadInput(f"The rate is {text!r}, and must be a number of events per second, such as 20.") from None
 
 
+def read_id(form: Form, name: str) -> int | None:
+    """Return the id that a field of a form holds; None where it holds none. Raises BadInput."""
+    text = form.get(name, "").strip()
+    return _id(text) if text else None
+
+
 def local_path(text: str, default: str) -> str:
     """Return *text* if it is an address of this console, else *default*: a form must not send people elsewhere."""
     ours = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
@@ -130,5 +136,5 @@ def _ids(form: Form, name: str) -> list[int]:
 
 def _id(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18:  # noqa: PLR2004 - what a 64-bit number holds
-        raise BadInput(f"{text[:40]!r} is not the number of an event or a group.")
+        raise BadInput(f"{text[:40]!r} is not the number of an event, a group or a redrive.")
     return int(text)

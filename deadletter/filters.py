@@ -12,6 +12,9 @@ from deadletter.errors import BadInput
 from deadletter.event import Producer, storable
 from deadletter.outcome import EventStatus
 
+MAX_ID = 10**18 - 1
+"""The largest number that can be an id: 18 digits, which a 64-bit column holds whatever they are."""
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 

@@ -113,9 +113,12 @@ def _names(text: str) -> frozenset[str]:
 
 def _database_url(url: str) -> str:
     """Say which driver is meant: SQLAlchemy takes a bare `postgresql://` for one that is not installed here."""
-    for bare in ("postgres://", "postgresql://"):
-        if url.startswith(bare):
-            return "postgresql+psycopg://" + url.removeprefix(bare)
+    kind, _, rest = url.partition("://")
+    if kind in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    if url and not (kind == "sqlite" and rest.strip("/") not in {"", ":memory:"}):
+        # Not the URL itself: it may hold a password.
+        raise BadInput("DATABASE_URL must be like postgresql://user@host/name or sqlite:///folder/redrive.db.")
     return url
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from console.commands.database import database, utc_now
-from console.commands.output import print_json, print_table, public, when
+from console.commands.output import ID, print_json, print_table, public, when
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus
 from deadletter.store import read
@@ -21,8 +21,8 @@ PAGE_ROWS = 500
 
 _options = (
     click.option("--status", type=click.Choice([status.value for status in EventStatus]), help="Only those."),
-    click.option("--group", type=click.IntRange(min=1), metavar="ID", help="Only that group."),
-    click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."),
+    click.option("--group", type=ID, metavar="ID", help="Only that group."),
+    click.option("--limit", type=click.IntRange(1, 10**9), default=50, show_default=True, help="At most so many."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON array."),
 )
 

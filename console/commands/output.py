@@ -11,7 +11,11 @@ import click
 from console.format import visible
 from console.plain import plain
 from deadletter.event import Json
+from deadletter.filters import MAX_ID
 from deadletter.redact import redact_text
+
+ID = click.IntRange(1, MAX_ID)
+"""A group's or a redrive's number."""
 
 MOST_IN_A_CELL = 72
 # The texts that came from outside. Everything else in a row is a name, a number or a time, which a mask would harm.

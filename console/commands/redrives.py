@@ -8,7 +8,7 @@ import click
 
 from console.commands.browse import take
 from console.commands.database import database, utc_now
-from console.commands.output import print_json, print_table, public, when
+from console.commands.output import ID, print_json, print_table, public, when
 from console.format import plural
 from console.plain import plain
 from deadletter.event import Json
@@ -22,7 +22,7 @@ _EVERY = 10**9
 
 
 @click.command()
-@click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("redrive_id", metavar="ID", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, with every event.")
 def show(*, redrive_id: int, as_json: bool) -> None:
     """Show a redrive and what became of its events.
@@ -45,7 +45,7 @@ def show(*, redrive_id: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("redrive_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("redrive_id", metavar="ID", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def cancel(*, redrive_id: int, as_json: bool) -> None:
     """Cancel a redrive: what was sent stays sent."""

@@ -12,6 +12,7 @@ import click
 from sqlalchemy import Engine
 
 from console.commands.database import database, utc_now
+from console.commands.output import ID
 from console.documents import Document, document
 from console.export import Stream
 from console.reporting import read_range, read_report, stream_events
@@ -30,7 +31,7 @@ KINDS = [kind.value for kind in (*Document, *Stream)]
     "--from", "since", metavar="TIME", default="", help="Failed since then: ISO 8601, or 24h, 7d (default 24h)."
 )
 @click.option("--to", "until", metavar="TIME", default="", help="Failed before then (default now).")
-@click.option("--group", type=click.IntRange(min=1), metavar="ID", help="Only that group.")
+@click.option("--group", type=ID, metavar="ID", help="Only that group.")
 @click.option("--format", "kind", type=click.Choice(KINDS), default="md", show_default=True)
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, all or nothing."

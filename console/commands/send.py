@@ -10,7 +10,7 @@ import click
 from sqlalchemy import Engine
 
 from console.commands.database import database, utc_now
-from console.commands.output import print_json
+from console.commands.output import ID, print_json
 from console.commands.redrives import said, summary
 from console.format import plural
 from deadletter import redrive
@@ -38,7 +38,7 @@ class Asked:
 
 
 @click.command()
-@click.option("--group", type=click.IntRange(min=1), metavar="ID", help="The unresolved events of that group.")
+@click.option("--group", type=ID, metavar="ID", help="The unresolved events of that group.")
 @click.option("--event", "events", multiple=True, metavar="ID...", help="Those events; several ids, or again.")
 @click.option(
     "--filter", "query", metavar="QUERY", help="What the pages' address says: 'status=unresolved&function=f'."

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from console import progress as words
 from console.context import engine, now, session, settings
 from console.empty import alive
-from console.forms import Form, Listing, read_rate, read_selection
+from console.forms import Form, Listing, read_id, read_rate, read_selection
 from deadletter import redrive as use
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
 from deadletter.filters import EventFilter
@@ -38,7 +38,7 @@ def index() -> str:
 @bp.post("")
 def create() -> Response | tuple[str, int]:
     """Plan a redrive of what the form selects, or of what an earlier plan chose. Sends nothing."""
-    again = request.form.get("again", type=int)
+    again = read_id(request.form, "again")
     try:
         redrive_id = _plan(request.form, _chosen_before(again) if again else read_selection(request.form, now=now()))
     except BadInput as error:

@@ -12,9 +12,10 @@ from typing import Any, cast
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
+from deadletter.errors import BadInput, RedriveError
 from deadletter.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
@@ -36,8 +37,12 @@ def make_engine(settings: Settings) -> Engine:
 
     SQLite runs in WAL mode, so that pages are read while a worker writes. A commit survives the death of the process.
     Errors do not carry the parameters of their statement: those are customers' payloads.
+
+    Raises:
+        BadInput: `DATABASE_URL` is not the address of a database.
+        RedriveError: The folder cannot be made.
     """
-    url = make_url(settings.url)
+    url = _url_of(settings)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, **_POOL)
     return _sqlite(url)
@@ -81,9 +86,24 @@ def _snapshot(engine: Engine) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
+def _url_of(settings: Settings) -> URL:
+    try:
+        return make_url(settings.url)
+    except (ArgumentError, ValueError):
+        # Not the URL itself, and not the cause: they may hold a password.
+        raise BadInput("DATABASE_URL is not the address of a database, such as postgresql://user@host/name.") from None
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RedriveError(f"Cannot make {folder} for the database: {error.strerror}. See REDRIVE_DATA_DIR.") from error
+
+
 def _sqlite(url: URL) -> Engine:
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(url.database).parent)
     engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

@@ -471,6 +471,41 @@ def test_a_database_that_cannot_be_used_is_said_in_one_sentence(run: Run, settin
     assert done.err.count("\n") == 1
 
 
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.data_dir / "redrive.db" / "deeper"
+    monkeypatch.setenv("REDRIVE_DATA_DIR", str(folder))
+    done = run("groups")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"Cannot make {folder} for the database: Not a directory. See REDRIVE_DATA_DIR.\n"
+
+
+def test_an_address_that_is_none_is_bad_usage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:hunter2@127.0.0.1:port/shop")
+    done = run("groups")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "DATABASE_URL is not the address of a database, such as postgresql://user@host/name.\n"
+
+
+@pytest.mark.parametrize("args", [("show",), ("cancel",), ("groups", "--group"), ("send", "--yes", "--group")])
+def test_a_number_that_no_id_can_be_is_bad_usage(run: Run, args: tuple[str, ...]) -> None:
+    done = run(*args, 10**30)
+    assert (done.code, done.out) == (2, "")
+    assert "is not in the range" in done.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="only Linux has a device that is always full")
+@pytest.mark.usefixtures("night")
+def test_an_answer_that_cannot_be_written_is_said_in_one_sentence(env: dict[str, str]) -> None:
+    for command in (["groups"], ["events", "--json"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*REDRIVE, *command], stdout=full, stderr=subprocess.PIPE, text=True, env=env, check=False
+            )
+        assert (done.returncode, done.stderr) == (1, "Cannot write the answer: No space left on device.\n")
+
+
 @pytest.mark.postgres
 def test_postgresql_is_upgraded_only_by_hand(run: Run, postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", make_postgres_database(postgres_server, "cli"))

@@ -74,7 +74,7 @@ def test_a_form_with_a_filter_alone_means_that_filter() -> None:
 
 @pytest.mark.parametrize("value", ["x", "-1", "1e3", "9" * 19, "\u0661"])
 def test_a_ticked_row_that_is_no_number_is_refused(value: str) -> None:
-    with pytest.raises(BadInput, match="is not the number of an event or a group"):
+    with pytest.raises(BadInput, match="is not the number of an event"):
         read_selection(form(("event", value)), now=NOW)
 
 

@@ -14,6 +14,13 @@ def test_what_does_not_exist_is_404_with_a_sentence(reader: FlaskClient, address
     assert "There is no" in answer.text or "has no record" in answer.text
 
 
+@pytest.mark.parametrize("thing", ["groups", "events", "redrives"])
+def test_a_number_that_no_id_can_be_is_404(client: FlaskClient, thing: str) -> None:
+    assert client.get(f"/{thing}/{10**18 - 1}").status_code == 404
+    assert client.get(f"/{thing}/{10**30}").status_code == 404
+    assert client.post("/redrives", data={"again": 10**30}).status_code == 422
+
+
 @pytest.mark.parametrize(
     "address",
     ["/groups?since=yesterday", "/groups?sort=colour", "/events?cursor=%00", "/events?status=lost", "/groups?group=x",

@@ -30,6 +30,7 @@ def test_a_probe_by_address_is_answered(reader: FlaskClient) -> None:
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[no-address"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     ],
 )

@@ -88,6 +88,15 @@ def test_a_postgresql_url_names_the_driver_that_is_installed(scheme: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://ada:hunter2@db/shop", "http://db", "sqlite://", "sqlite:///:memory:"]
+)
+def test_a_database_of_another_kind_is_refused_without_telling_its_password(url: str) -> None:
+    with pytest.raises(BadInput, match="DATABASE_URL must be like postgresql://user@host/name") as caught:
+        Settings.from_env({"DATABASE_URL": url})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("env", "label"),
     [
         ({"REDRIVE_LABEL": "prod", "AWS_PROFILE": "p", "AWS_REGION": "r"}, "prod"),
