@@ -69,13 +69,13 @@ def legend(redrive: RedriveRow) -> list[LegendEntry]:
 
 
 def time_left(redrive: RedriveRow, now: datetime) -> str | None:
-    """Return how long sending the rest takes at this rate, or why it pauses; None where nothing waits."""
+    """Return in sentences how long the rest takes at this rate, or why it pauses; None where nothing waits."""
     if redrive.status is not RedriveStatus.RUNNING or not redrive.waiting:
         return None
     if redrive.busy_until and redrive.busy_until > now:
         wait = span((redrive.busy_until - now).total_seconds())
-        return f"the target asked to slow down ({redrive.busy_reason or 'busy'}); next try in {wait}"
-    return f"about {span(redrive.waiting / redrive.rate)} left at this rate"
+        return f"{redrive.busy_reason or 'The target asked to slow down.'} Next try in {wait}."
+    return f"About {span(redrive.waiting / redrive.rate)} left at this rate."
 
 
 def cancel_note(redrive: RedriveRow) -> str:

@@ -1,16 +1,19 @@
 """What the forms do: plan, start, cancel, archive, register. Asserted on what is true afterwards."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries, read, redrives, write
+from deadletter.store.models import Redrive
 from deadletter.store.redrives.workers import leave
 from deadletter.store.rows import RedriveRow
+from tests.console.conftest import NOW
 from tests.console.page import Page
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:payments"
@@ -102,6 +105,15 @@ def test_starting_claims_the_events_and_the_page_says_that_it_runs(client: Flask
     page = Page(client.get(address).text)
     assert page.all("section", id="progress")[0]["hx-get"] == f"{address}/progress"
     assert f"0 sent stay sent; {redrive.planned} will not be sent." in page.text
+
+
+def test_a_target_that_asks_to_slow_down_is_quoted_as_it_spoke(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    start(client, address)
+    with write(seeded) as session:
+        busy = {"busy_reason": "AWS: TooManyRequestsException.", "busy_until": NOW + timedelta(seconds=9)}
+        session.execute(update(Redrive).values(busy))
+    assert "AWS: TooManyRequestsException. Next try in 9 s. If you cancel" in Page(client.get(address).text).text
 
 
 def test_another_digest_than_the_one_shown_is_409_and_shows_the_plan_as_it_is(

@@ -31,14 +31,18 @@ def test_cancelling_says_what_stays_sent_and_what_will_not_be() -> None:
 
 def test_the_time_left_follows_from_the_rate() -> None:
     redrive = make_redrive_row(status=RedriveStatus.RUNNING, waiting=748, rate=20.0)
-    assert progress.time_left(redrive, NOW) == "about 37 s left at this rate"
+    assert progress.time_left(redrive, NOW) == "About 37 s left at this rate."
 
 
-def test_a_target_that_asked_to_slow_down_is_named_with_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("It is at its limit (429).", "It is at its limit (429)."), (None, "The target asked to slow down.")],
+)
+def test_a_target_that_asked_to_slow_down_is_named_with_its_reason(reason: str | None, said: str) -> None:
     redrive = make_redrive_row(
-        status=RedriveStatus.RUNNING, waiting=7, busy_until=NOW + timedelta(seconds=9), busy_reason="429"
+        status=RedriveStatus.RUNNING, waiting=7, busy_until=NOW + timedelta(seconds=9), busy_reason=reason
     )
-    assert progress.time_left(redrive, NOW) == "the target asked to slow down (429); next try in 9 s"
+    assert progress.time_left(redrive, NOW) == f"{said} Next try in 9 s."
 
 
 @pytest.mark.parametrize("status", [RedriveStatus.PLANNED, RedriveStatus.FINISHED])
