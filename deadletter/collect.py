@@ -25,10 +25,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one receive took from a source, parsed; empty when there was nothing."""
+    """What one receive took from a source; empty when there was nothing."""
 
-    source_id: int
-    parsed: Sequence[Parsed]
+    source: SourceRow
+    messages: Sequence[ReceivedMessage]
 
 
 def parse_batch(messages: Sequence[ReceivedMessage], source: SourceRow) -> list[Parsed]:
@@ -41,14 +41,16 @@ def parse_batch(messages: Sequence[ReceivedMessage], source: SourceRow) -> list[
 
 
 def store(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> None:
-    """Store everything that was taken, by however many receivers, in one transaction.
+    """Parse and store everything that was taken, by however many receivers, in one transaction.
+
+    All of it is the work of one thread: receivers that parsed for themselves would only take turns at it.
 
     Raises:
         DBAPIError: Nothing of it is stored, so nothing of it may be deleted.
     """
-    batches: dict[int, list[Parsed]] = {source_id: [] for source_id in sorted({one.source_id for one in taken})}
+    batches: dict[int, list[Parsed]] = {source_id: [] for source_id in sorted({one.source.id for one in taken})}
     for one in taken:
-        batches[one.source_id].extend(one.parsed)
+        batches[one.source.id].extend(parse_batch(one.messages, one.source))
     with write(engine) as session:
         store_all(session, {source_id: parsed for source_id, parsed in batches.items() if parsed}, now=now)
         for source_id, parsed in batches.items():
@@ -74,20 +76,20 @@ def store_each(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> list
     except Exception as error:
         if _is_unavailable(error):
             return [Kept([], error)] * len(taken)
-        log.exception("storing failed", extra={"messages": sum(len(one.parsed) for one in taken)})
+        log.exception("storing failed", extra={"messages": sum(len(one.messages) for one in taken)})
         return _store_halves(engine, taken, error, now)
-    return [Kept([parsed.message for parsed in one.parsed]) for one in taken]
+    return [Kept(one.messages) for one in taken]
 
 
 def _store_halves(engine: Engine, taken: Sequence[Taken], error: Exception, now: datetime) -> list[Kept]:
     if len(taken) > 1:
         half = len(taken) // 2
         return [*store_each(engine, taken[:half], now=now), *store_each(engine, taken[half:], now=now)]
-    source_id, parsed = taken[0].source_id, taken[0].parsed
-    if len(parsed) <= 1:
+    source, messages = taken[0].source, taken[0].messages
+    if len(messages) <= 1:
         return [Kept([], error)]
-    half = len(parsed) // 2
-    halves = [store_each(engine, [Taken(source_id, some)], now=now)[0] for some in (parsed[:half], parsed[half:])]
+    half = len(messages) // 2
+    halves = [store_each(engine, [Taken(source, some)], now=now)[0] for some in (messages[:half], messages[half:])]
     return [Kept([message for kept in halves for message in kept.messages], error)]
 
 

@@ -49,6 +49,14 @@ def value_end(text: str, start: int) -> int:
     if text[start : start + 1] not in {"{", "["}:
         scalar = _SCALAR.match(text, start)
         return scalar.end() if scalar else -1
+    try:
+        return _ANY.raw_decode(text, start)[1]  # in C; what it refuses may still be cut
+    except (ValueError, RecursionError):
+        return _closing(text, start)
+
+
+def _closing(text: str, start: int) -> int:
+    """Return the index after the bracket that closes the one at *start*, or -1."""
     depth = 0
     for token in _BRACKET.finditer(text, start):
         depth += _STEP.get(text[token.start()], 0)
@@ -102,4 +110,5 @@ def _refuse(text: str) -> str:
     raise ValueError(message)
 
 
+_ANY = json.JSONDecoder()
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -15,7 +15,7 @@ from functools import partial
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from deadletter.collect import Kept, Taken, parse_batch
+from deadletter.collect import Kept, Taken
 from deadletter.errors import SourceError
 from deadletter.ports import Clock, Source
 from deadletter.store import write
@@ -146,7 +146,7 @@ class Collector:
         elif len(messages) == BATCH:
             self._flowing.set()
         self._empty = 0 if messages else self._empty + 1
-        hand.append(self._committer.submit(Taken(self.row.id, parse_batch(messages, self.row))))
+        hand.append(self._committer.submit(Taken(self.row, messages)))
         return len(messages)
 
     def _settle(self, hand: Hand, *, down_to: int) -> None:

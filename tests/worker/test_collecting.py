@@ -101,7 +101,7 @@ def test_one_message_that_cannot_be_stored_does_not_keep_the_others_out(
         return real(session, batches, **given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(collect, "store_all", store_all)
-    hands = [Taken(row.id, parse_batch(some, row)) for some in (good[:10], [*good[10:19], bad], good[19:])]
+    hands = [Taken(row, some) for some in (good[:10], [*good[10:19], bad], good[19:])]
     kept = store_each(world.engine, hands, now=NOW)
 
     assert [message for one in kept for message in one.messages] == good
