@@ -6,11 +6,18 @@ The message as AWS handed it over, and what its record says. Frozen, standard li
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+FUNCTION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[\w-]{1,64}(:[\w$-]{1,128})?", re.ASCII)
+"""A function's ARN, with or without a version or an alias."""
+
+QUEUE_ARN = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[\w-]{1,75}(\.fifo)?", re.ASCII)
+"""An SQS queue's ARN."""
 
 Json = Any
 """A decoded JSON value."""

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.errors import BadInput
-from deadletter.event import Producer, TargetKind, TargetRef
+from deadletter.event import FUNCTION_ARN, QUEUE_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.parse import parse_message
 from deadletter.plan import INVOCATIONS, Candidate, plan_redrive
@@ -114,12 +114,10 @@ def parse_target(arn: str) -> TargetRef:
         BadInput: It is neither.
     """
     arn = arn.strip()
-    parts = arn.split(":")
-    if all(parts) and arn.isascii() and arn.isprintable() and parts[0] == "arn":
-        if parts[2:3] == ["lambda"] and parts[5:6] == ["function"] and len(parts) in {7, 8}:
-            return TargetRef(TargetKind.LAMBDA, arn)
-        if parts[2:3] == ["sqs"] and len(parts) == 6:  # noqa: PLR2004 - arn:aws:sqs:region:account:name
-            return TargetRef(TargetKind.SQS, arn)
+    if FUNCTION_ARN.fullmatch(arn):
+        return TargetRef(TargetKind.LAMBDA, arn)
+    if QUEUE_ARN.fullmatch(arn):
+        return TargetRef(TargetKind.SQS, arn)
     raise BadInput(
         f"{arn[:200]!r} is not the ARN of a function or a queue. Write arn:aws:lambda:REGION:ACCOUNT:function:NAME "
         "or arn:aws:sqs:REGION:ACCOUNT:NAME."

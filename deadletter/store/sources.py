@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -12,7 +11,7 @@ from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.errors import BadInput, NotFound
-from deadletter.event import TargetKind, TargetRef, name_of, storable
+from deadletter.event import FUNCTION_ARN, QUEUE_ARN, TargetKind, TargetRef, name_of, storable
 from deadletter.ports import SourceState
 from deadletter.store.engine import insert_for
 from deadletter.store.instant import hour_of
@@ -20,9 +19,7 @@ from deadletter.store.models import Event, Source, SourceHour
 from deadletter.store.rows import SourceRow
 from deadletter.store.rowset import table_of
 
-_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,75}(\.fifo)?")
 _EXAMPLE = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
-_FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?")
 
 
 def add_source(session: Session, arn: str, *, target: TargetRef | None, now: datetime) -> SourceRow:
@@ -38,7 +35,7 @@ def add_source(session: Session, arn: str, *, target: TargetRef | None, now: dat
         BadInput: *arn* is not a queue's, or the target's is neither a function's nor a queue's.
     """
     arn = arn.strip()
-    if not _QUEUE.fullmatch(arn):
+    if not QUEUE_ARN.fullmatch(arn):
         raise BadInput(f"{arn[:120]!r} is not the ARN of an SQS queue. It looks like {_EXAMPLE}.")
     row = {"arn": arn, "kind": "sqs", "added_at": now, "collected_total": 0}
     session.execute(insert_for(session)(table_of(Source)).values(row).on_conflict_do_nothing())
@@ -112,7 +109,7 @@ def _note(session: Session, source_id: int, **values: Any) -> None:  # noqa: ANN
 
 
 def _check_target(target: TargetRef) -> None:
-    pattern = _FUNCTION if target.kind is TargetKind.LAMBDA else _QUEUE
+    pattern = FUNCTION_ARN if target.kind is TargetKind.LAMBDA else QUEUE_ARN
     if not pattern.fullmatch(target.arn):
         thing = "a Lambda function" if target.kind is TargetKind.LAMBDA else "an SQS queue"
         raise BadInput(f"{target.arn[:120]!r} is not the ARN of {thing}, and nothing else can be a target.")

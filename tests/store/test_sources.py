@@ -32,7 +32,16 @@ def test_a_queue_is_registered_once(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    "arn", ["", "orders-dlq", "arn:aws:sns:eu-west-1:123456789012:topic", FUNCTION, QUEUE + "/x", "arn:aws:sqs:::q"]
+    "arn",
+    [
+        "",
+        "orders-dlq",
+        "arn:aws:sns:eu-west-1:123456789012:topic",
+        FUNCTION,
+        QUEUE + "/x",
+        "arn:aws:sqs:::q",
+        QUEUE.replace("1", "\u0661"),
+    ],
 )
 def test_what_is_no_queue_is_refused_with_an_example(session: Session, arn: str) -> None:
     with pytest.raises(BadInput, match=r"is not the ARN of an SQS queue\. It looks like arn:aws:sqs:"):
