@@ -34,6 +34,8 @@ from tests.factories import make_parsed
 from tests.sandbox_fixture import Deploy, MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
 
+pytestmark = pytest.mark.xdist_group("processes")
+
 KILLS = 10
 ROOT = Path(__file__).parents[2]
 VISIBILITY_S = 1

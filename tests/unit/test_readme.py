@@ -1,0 +1,57 @@
+"""What the README tells a stranger is so: its commands, its settings, its permissions, its pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from console.cli import cli
+from console.policy import COLLECT, REDRIVE
+from deadletter.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "deadletter" / "settings.py").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^redrive ((?:sources add|db upgrade|[a-z]+))", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_that_it_lists_is_there(words: str) -> None:
+    command: click.Command | None = cli
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+
+
+def test_it_lists_every_command() -> None:
+    assert {words.split()[0] for words in COMMANDS} == set(cli.list_commands(click.Context(cli)))
+
+
+def test_it_lists_every_setting_and_none_besides() -> None:
+    name = r"\b(?:REDRIVE_[A-Z_]+|DATABASE_URL)\b"
+    table = README.partition("## Settings")[2].partition("\n## ")[0]
+    known = set(re.findall(rf'"({name})"', SETTINGS)) - {"REDRIVE_ALLOW_REMOTE"}  # told where `serve` is
+    assert set(re.findall(name, table)) == known
+    assert "REDRIVE_ALLOW_REMOTE" in README
+
+
+def test_its_settings_have_the_defaults_that_it_says() -> None:
+    defaults = Settings.from_env({})
+    assert f"| `REDRIVE_RATE`, `REDRIVE_CONCURRENCY` | `{defaults.rate:g}`, `{defaults.concurrency}` |" in README
+    assert f"| `{defaults.receivers}`, `{defaults.receive_wait_s:g}` |" in README
+    assert f"| `REDRIVE_LEASE_S` | `{defaults.lease_s:g}` |" in README
+
+
+def test_its_policy_allows_what_the_code_calls_and_no_more() -> None:
+    policy = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
+    allowed = {frozenset(statement["Action"]) for statement in policy["Statement"]}
+    assert allowed == {frozenset(COLLECT), *map(frozenset, REDRIVE.values())}
+
+
+def test_its_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    assert all((ROOT / picture).stat().st_size > 10_000 for picture in pictures)
