@@ -78,7 +78,8 @@ class QueueMapping:
     """An SQS queue as a function's event source, with ReportBatchItemFailures.
 
     `window_s` is how long a batch is gathered after its first message, in seconds. `maximum_concurrency` is how many
-    batches run at once.
+    batches run at once. `retry_wait_s` is how many seconds what failed stays hidden; None leaves that to the queue's
+    visibility timeout, as AWS does.
     """
 
     queue_arn: str
@@ -86,6 +87,7 @@ class QueueMapping:
     batch_size: int = 10
     window_s: float = 0.0
     maximum_concurrency: int = 2
+    retry_wait_s: int | None = None
     last_modified: datetime = field(default_factory=_now)
 
     @property

@@ -88,12 +88,25 @@ class Poller:
         result = self._pool.run(function, Invocation(payload=json.dumps(event), arn=function.arn))
         failed = failed_ids(result, [message["MessageId"] for message in batch])
         self._delete([message for message in batch if message["MessageId"] not in failed])
+        self._show_again([message for message in batch if message["MessageId"] in failed])
 
     def _delete(self, messages: Sequence[Any]) -> None:
         url = self._clients.queue_url(self.mapping.queue_arn)
         for some in _in_tens(messages):
             entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(some)]
             self._clients("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
+
+    def _show_again(self, messages: Sequence[Any]) -> None:
+        """Shorten the wait for the next attempt, where the mapping says so."""
+        if self.mapping.retry_wait_s is None:
+            return
+        url = self._clients.queue_url(self.mapping.queue_arn)
+        for some in _in_tens(messages):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": each["ReceiptHandle"], "VisibilityTimeout": self.mapping.retry_wait_s}
+                for n, each in enumerate(some)
+            ]
+            self._clients("sqs").change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
 def sqs_record(message: Any, queue_arn: str) -> dict[str, Any]:  # noqa: ANN401 - boto3's dict

@@ -21,7 +21,9 @@ CODE = Path(__file__).parent
 CAPTURE, NOTIFY, FULFIL = "orders-capture", "orders-notify", "orders-fulfil"
 FUNCTIONS = (CAPTURE, NOTIFY, FULFIL)
 TIMEOUT_S = 1.0
-VISIBILITY_S = 2
+VISIBILITY_S = 30
+"""Long enough for a batch on a busy machine: what is visible again while it is worked on counts as received twice."""
+RETRY_WAIT_S = 1
 MAX_RECEIVES = 2
 FIRST_ORDER = 1001
 _EFFECTS_TABLE, _IDEMPOTENCY_TABLE = "shop-effects", "shop-idempotency"
@@ -47,7 +49,8 @@ class Shop:
         self.capture_arn = self._make_function(CAPTURE, dead_letter_arn=self.capture_dlq_arn)
         self.notify_arn = self._make_function(NOTIFY, on_failure_arn=self.notify_failures_arn)
         self.fulfil_arn = self._make_function(FULFIL)
-        self._service.add_mapping(QueueMapping(queue_arn=self.fulfil_queue_arn, function_name=FULFIL))
+        mapping = QueueMapping(queue_arn=self.fulfil_queue_arn, function_name=FULFIL, retry_wait_s=RETRY_WAIT_S)
+        self._service.add_mapping(mapping)
         box.app.extensions["shop"] = self
 
     @property

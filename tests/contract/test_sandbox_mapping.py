@@ -88,6 +88,17 @@ def test_a_function_that_raises_fails_the_whole_batch(sandbox: Sandbox, deploy: 
     assert {receive(sandbox, dlq)["MessageId"], receive(sandbox, dlq)["MessageId"]} == set(ids)
 
 
+def test_what_failed_can_be_shown_again_before_its_visibility_timeout(
+    sandbox: Sandbox, deploy: Deploy, make_queue: MakeQueue
+) -> None:
+    dlq = make_queue()
+    policy = {"deadLetterTargetArn": dlq, "maxReceiveCount": "2"}
+    queue = make_queue(VisibilityTimeout="300", RedrivePolicy=json.dumps(policy))
+    attach(sandbox, deploy("def handler(event, context): raise ValueError"), queue, retry_wait_s=0)
+    [failed] = put(sandbox, queue, "bad")
+    assert receive(sandbox, dlq)["MessageId"] == failed
+
+
 def test_a_window_gathers_a_batch(sandbox: Sandbox, deploy: Deploy, make_queue: MakeQueue, tmp_path: Path) -> None:
     queue, dlq = make_source_queue(make_queue)
     seen = tmp_path / "seen"
