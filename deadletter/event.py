@@ -13,10 +13,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-FUNCTION_ARN = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[\w-]{1,64}(:[\w$-]{1,128})?", re.ASCII)
-"""A function's ARN, with or without a version or an alias."""
+# A Region becomes part of a host's name, and ARNs come from whoever may write to a queue.
+_REGION = r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-\d{1,2}"
 
-QUEUE_ARN = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[\w-]{1,75}(\.fifo)?", re.ASCII)
+FUNCTION_ARN = re.compile(
+    rf"(arn:aws[a-z-]*:lambda:{_REGION}:\d{{12}}:function:[\w-]{{1,64}})(?::([\w$-]{{1,128}}))?", re.ASCII
+)
+"""A function's ARN, and its version or alias."""
+
+QUEUE_ARN = re.compile(rf"arn:aws[a-z-]*:sqs:{_REGION}:\d{{12}}:[\w-]{{1,75}}(?:\.fifo)?", re.ASCII)
 """An SQS queue's ARN."""
 
 Json = Any

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from deadletter.event import ReceivedMessage, TargetKind, TargetRef, storable
+from deadletter.event import FUNCTION_ARN, QUEUE_ARN, ReceivedMessage, TargetKind, TargetRef, storable
 from deadletter.jsontext import decode, members
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST = 2**31 - 1
 _LONGEST_MS = 14
-_FUNCTION = re.compile(r"(arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]+)(?::([\w$-]+))?", re.ASCII)
-_QUEUE = re.compile(r"arn:aws[\w-]*:sqs:[\w-]+:\d{12}:[\w.-]+", re.ASCII)
 
 
 class Fields:
@@ -115,7 +112,7 @@ def whole_number(text: str | None) -> int | None:
 
 def split_function(arn: str | None) -> tuple[str | None, str | None]:
     """Split a function's ARN into the ARN proper and its qualifier; ``(None, None)`` for what is no function's ARN."""
-    match = _FUNCTION.fullmatch(arn or "")
+    match = FUNCTION_ARN.fullmatch(arn or "")
     return (match[1], match[2]) if match else (None, None)
 
 
@@ -129,7 +126,7 @@ def lambda_target(function_arn: str | None, qualifier: str | None) -> TargetRef 
 
 def sqs_target(arn: str | None) -> TargetRef | None:
     """Return the queue as a target, or None for what is no queue's ARN."""
-    return TargetRef(TargetKind.SQS, arn) if arn and _QUEUE.fullmatch(arn) else None
+    return TargetRef(TargetKind.SQS, arn) if arn and QUEUE_ARN.fullmatch(arn) else None
 
 
 def _string_value(attribute: object) -> str | None:

@@ -139,6 +139,18 @@ def test_a_target_keeps_an_alias_or_a_version_and_drops_latest(qualifier: str, t
     assert event.target == TargetRef(TargetKind.LAMBDA, target)
 
 
+@pytest.mark.parametrize("region", ["eu_west_1", "-", "evil.example/", "a" * 64])
+def test_an_arn_whose_region_no_host_can_have_is_no_target(region: str) -> None:
+    event = body_only(destination("{}", functionArn=FUNCTION.replace("eu-west-1", region)))
+    assert (event.producer, event.target) == (Producer.UNRECOGNISED, None)
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "ap-southeast-2", "us-isob-east-1", "eusc-de-east-1"])
+def test_a_function_of_any_region_is_a_target(region: str) -> None:
+    arn = FUNCTION.replace("eu-west-1", region)
+    assert body_only(destination("{}", functionArn=arn)).target == TargetRef(TargetKind.LAMBDA, arn)
+
+
 def test_a_function_that_never_ran_has_no_error() -> None:
     event = body_only(destination("{}", condition="ZeroReservedConcurrency", approximateInvokeCount=0))
     assert event.invoke_count == 0

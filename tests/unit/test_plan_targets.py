@@ -17,6 +17,7 @@ from tests.factories import FUNCTION
         "arn:aws:sqs:eu-west-1:123456789012:or ders\n:x",
         "arn:aws:sqs:eu-west-1:123456789012:../111122223333/theirs",
         "arn:aws:sqs:evil.example/:123456789012:orders",
+        "arn:aws:sqs:-:123456789012:orders",
         "arn:aws:sqs:eu-west-1:\u0661\u0662\u0663456789012:orders",
         f"arn:aws:lambda:eu-west-1:123456789012:function:{'x' * 65}",
     ],
