@@ -1,7 +1,8 @@
 """Events as CSV and NDJSON, one at a time: however many there are, one is in memory. Secrets are masked.
 
 Both formats have the same keys, `COLUMNS`. Times are ISO 8601 in UTC. CSV goes to spreadsheets, so a cell that
-one would run as a formula is given an apostrophe in front (`defused`); NDJSON goes to programs and is exact.
+one would run as a formula is given an apostrophe in front (`defused`), and what a terminal would obey or a reader
+would not see is named (`[U+001B]`); NDJSON goes to programs and is exact.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
+from console.format import visible
 from console.plain import iso
-from deadletter.event import Json, ReceivedMessage, storable
+from deadletter.event import Json, ReceivedMessage
 from deadletter.jsontext import decode
 from deadletter.parse import parse_message
 from deadletter.redact import redact_json, redact_text
@@ -138,8 +140,8 @@ def _cell(value: Json) -> object:
         case int():
             return value
         case str():
-            return defused(storable(value))
-    return defused(storable(json.dumps(value, ensure_ascii=False)))  # for people: no escapes but those of JSON itself
+            return defused(visible(value))
+    return defused(visible(json.dumps(value, ensure_ascii=False)))  # for people: no escapes but those of JSON itself
 
 
 def _in_blocks(lines: Iterator[str]) -> Iterator[str]:

@@ -89,6 +89,13 @@ def test_hostile_text_in_csv_stays_one_cell_and_no_formula() -> None:
     assert len(row) == len(COLUMNS)
 
 
+def test_a_csv_on_a_terminal_moves_no_cursor_and_turns_no_text() -> None:
+    row = make_export_row(make_body({"orderId": "\u202egnp.exe"}), error_message="\x1b[2Jgone")
+    (found,) = csv_of(row)
+    assert found["error_message"] == "[U+001B][2Jgone"
+    assert json.loads(found["payload"]) == {"orderId": "[U+202E]gnp.exe"}
+
+
 def test_an_event_in_ndjson_has_its_payload_as_json() -> None:
     (row,) = ndjson_of(make_export_row(failures=2))
     assert row["payload"] == {"order": "ord-7741", "amount": 18}
