@@ -15,6 +15,9 @@ class Purpose(Enum):
     """What a client is for decides whether the SDK may send a call again by itself."""
 
     READ = "read"
+    LIST = "list"
+    """Calls at a pace: one that is sent again by the SDK would be one that nobody counted."""
+
     SEND = "send"
     """A second call could be a second event, so the SDK makes exactly one: what follows is for the plan to decide."""
 
@@ -22,8 +25,12 @@ class Purpose(Enum):
 LONGEST_INVOCATION_S = 900
 """The longest timeout that a Lambda function can have (AWS's quota). Whoever stops listening earlier sends it twice."""
 
-_READ_TIMEOUT_S = {Purpose.READ: 30, Purpose.SEND: LONGEST_INVOCATION_S + 60}  # a long poll takes up to 20 s
-_ATTEMPTS = {Purpose.READ: 2, Purpose.SEND: 1}
+_READ_TIMEOUT_S = {  # a long poll takes up to 20 s
+    Purpose.READ: 30,
+    Purpose.LIST: 30,
+    Purpose.SEND: LONGEST_INVOCATION_S + 60,
+}
+_ATTEMPTS = {Purpose.READ: 2, Purpose.LIST: 1, Purpose.SEND: 1}
 
 _lock = Lock()
 _clients: dict[tuple[str, str, Purpose], Any] = {}

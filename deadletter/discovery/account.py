@@ -52,12 +52,11 @@ class SourceMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue. `retention_s` is in seconds; `known` is False where its attributes could not be read."""
+    """A queue whose attributes could be read. `retention_s` is in seconds."""
 
     arn: str
     dead_letter_arn: str | None = None
     retention_s: int | None = None
-    known: bool = True
 
     @property
     def fifo(self) -> bool:

@@ -82,7 +82,7 @@ def _asynchronous_callers(account: Account) -> Mapping[str, set[str]]:
 
 
 def _queues(account: Account) -> Iterator[Gap]:
-    without = {queue.arn for queue in account.queues if queue.known and not queue.dead_letter_arn}
+    without = {queue.arn for queue in account.queues if not queue.dead_letter_arn}
     for mapping in account.mappings:
         if mapping.source_arn in without and mapping.runs:
             queue, function = name_of(mapping.source_arn), name_of(mapping.function_arn)

@@ -52,15 +52,16 @@ def read_mapping(raw: Json) -> SourceMapping | None:
     )
 
 
-def read_queue(arn: str, attributes: Json | None) -> Queue:
-    """Read what GetQueueAttributes answers under `Attributes` (None: it was refused)."""
-    if attributes is None:
-        return Queue(arn=arn, known=False)
+def read_queue(attributes: Json) -> Queue | None:
+    """Read what GetQueueAttributes answers under `Attributes`."""
+    arn = text(attributes, "QueueArn")
+    if arn is None:
+        return None
     retention = text(attributes, "MessageRetentionPeriod")
     return Queue(arn=arn, dead_letter_arn=_redrive_policy(attributes), retention_s=_number(retention))
 
 
-def read_subscription(raw: Json, attributes: Json | None) -> Subscription | None:
+def read_subscription(raw: Json, attributes: Json) -> Subscription | None:
     """Read an entry of ListSubscriptions and what GetSubscriptionAttributes answers under `Attributes`."""
     arn = text(raw, "SubscriptionArn")
     if arn is None or not arn.startswith("arn:"):  # AWS writes PendingConfirmation there

@@ -244,7 +244,7 @@ def test_what_has_nowhere_to_fail_to_is_a_gap(account: Account, expected: list[t
         Account(functions=(Function(arn=CAPTURE, invoke_configs=None),)),
         Account(functions=(ALONE,), mappings=(READS_QUEUE,), queues=(Queue(arn=ORDERS, dead_letter_arn=DLQ),)),
         Account(queues=(Queue(arn=ORDERS),)),
-        Account(queues=(Queue(arn=ORDERS, known=False),), mappings=(READS_QUEUE,)),
+        Account(mappings=(READS_QUEUE,)),
         Account(queues=(Queue(arn=ORDERS),), mappings=(replace(READS_QUEUE, state="Disabled"),)),
         Account(mappings=(replace(READS_STREAM, on_failure_arn=BUCKET),)),
         Account(rule_targets=(RuleTarget(rule_arn=RULE, arn=CAPTURE, enabled=False),)),
@@ -312,9 +312,7 @@ accounts = st.builds(
         max_size=4,
     ).map(tuple),
     queues=st.lists(
-        st.builds(
-            Queue, arn=odd, dead_letter_arn=maybe, retention_s=st.none() | st.integers(0, 90_000), known=st.booleans()
-        ),
+        st.builds(Queue, arn=odd, dead_letter_arn=maybe, retention_s=st.none() | st.integers(0, 90_000)),
         max_size=4,
         unique_by=lambda queue: queue.arn,
     ).map(tuple),

@@ -14,7 +14,7 @@ DLQ = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 READERS: list[Callable[[Any], Any]] = [
     lambda raw: listings.read_function(raw, [raw]),
     listings.read_mapping,
-    lambda raw: listings.read_queue(DLQ, raw),
+    listings.read_queue,
     lambda raw: listings.read_subscription(raw, raw),
     lambda raw: listings.read_rule_target(raw, raw),
     listings.read_schedule,
@@ -22,8 +22,8 @@ READERS: list[Callable[[Any], Any]] = [
 ]
 NAMES = [
     "FunctionArn", "DeadLetterConfig", "TargetArn", "DestinationConfig", "OnFailure", "Destination", "RedrivePolicy",
-    "MessageRetentionPeriod", "SubscriptionArn", "Arn", "Target", "SourceParameters", "KinesisStreamParameters", "UUID",
-    "deadLetterTargetArn", "State",
+    "MessageRetentionPeriod", "SubscriptionArn", "Arn", "QueueArn", "Target", "SourceParameters",
+    "KinesisStreamParameters", "deadLetterTargetArn", "State", "UUID",
 ]  # fmt: skip
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["arn:x", "[]", "{", DLQ]),
@@ -68,10 +68,14 @@ def test_configs_that_could_not_be_read_are_not_the_same_as_none_at_all() -> Non
 
 
 def test_a_queues_policy_is_json_within_json() -> None:
-    attributes = {"RedrivePolicy": f'{{"deadLetterTargetArn":"{DLQ}"}}', "MessageRetentionPeriod": "345600"}
+    attributes = {
+        "QueueArn": FUNCTION,
+        "RedrivePolicy": f'{{"deadLetterTargetArn":"{DLQ}"}}',
+        "MessageRetentionPeriod": "345600",
+    }
 
-    assert listings.read_queue(FUNCTION, attributes) == Queue(arn=FUNCTION, dead_letter_arn=DLQ, retention_s=345_600)
-    assert listings.read_queue(FUNCTION, None).known is False
+    assert listings.read_queue(attributes) == Queue(arn=FUNCTION, dead_letter_arn=DLQ, retention_s=345_600)
+    assert listings.read_queue({}) is None
 
 
 @pytest.mark.parametrize(("state", "enabled"), [("ENABLED", True), ("DISABLED", False), (None, True)])

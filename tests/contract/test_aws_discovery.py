@@ -1,0 +1,311 @@
+"""Reading an account: by a fake of boto3's clients that counts, pages and refuses, and from the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from deadletter.aws import clients
+from deadletter.aws.discovery import INVOKE_CONFIGS, Scan, read_account, scan_account
+from deadletter.aws.listing import BACK_OFF_S
+from deadletter.aws.pacer import CALLS_PER_S, Pacer
+from deadletter.discovery import map_account
+from deadletter.discovery.gaps import GapKind
+from deadletter.errors import SourceError
+from deadletter.event import TargetKind, TargetRef
+from sandbox.functions import Function, QueueMapping
+from sandbox.local import Sandbox
+
+WHERE = "eu-west-1:123456789012"
+DLQ = f"arn:aws:sqs:{WHERE}:shared-dlq"
+Answer = Callable[[Mapping[str, Any]], Any]
+
+
+class Time:
+    """Seconds that pass only by sleeping and by calls."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeAws:
+    """boto3's clients: each call takes 50 ms and answers what `answers` has for its method, else nothing."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.answers: dict[str, Answer] = {}
+        self.calls: list[tuple[float, str]] = []
+        self.counted: Counter[str] = Counter()
+
+    def __call__(self, _service: str) -> FakeAws:
+        return self
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(**given: Any) -> Any:
+            self.calls.append((self.time.now, method))
+            self.counted[method] += 1
+            self.time.sleep(0.05)
+            return self.answers.get(method, lambda _: {})(given)
+
+        return call
+
+    def read(self) -> Scan:
+        return read_account(self, Pacer(clock=self.time, sleep=self.time.sleep))
+
+
+@pytest.fixture
+def aws() -> FakeAws:
+    return FakeAws()
+
+
+def function(number: int, **facts: Any) -> dict[str, Any]:
+    role = f"arn:aws:iam::123456789012:role/service-role/role-{number}"
+    return {"FunctionArn": f"arn:aws:lambda:{WHERE}:function:f-{number}", "Role": role, **facts}
+
+
+def in_pages(name: str, entries: list[Any], most: int, tokens: tuple[str, str]) -> Answer:
+    """Answer pages of *most* entries, by a marker that only the page before gives."""
+
+    def answer(given: Mapping[str, Any]) -> Any:
+        start = int(given.get(tokens[0], 0))
+        rest = {tokens[1]: str(start + most)} if start + most < len(entries) else {}
+        return {name: entries[start : start + most], **rest}
+
+    return answer
+
+
+def refuse(code: str = "AccessDeniedException", status: int = 403) -> Answer:
+    def answer(_given: Mapping[str, Any]) -> Any:
+        said = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(said, "Some")  # type: ignore[arg-type] # as much of an answer as is read
+
+    return answer
+
+
+def test_every_page_is_read(aws: FakeAws) -> None:
+    marker, token = ("Marker", "NextMarker"), ("NextToken", "NextToken")
+    mapping = {"FunctionArn": function(1)["FunctionArn"], "EventSourceArn": DLQ}
+    rules = [{"Name": f"r-{n}", "Arn": f"arn:aws:events:{WHERE}:rule/r-{n}"} for n in range(3)]
+    aws.answers = {
+        "list_functions": in_pages("Functions", [function(n) for n in range(120)], 50, marker),
+        "list_event_source_mappings": in_pages("EventSourceMappings", [mapping] * 201, 100, marker),
+        "list_event_buses": in_pages("EventBuses", [{"Name": "default"}, {"Name": "shop"}], 1, token),
+        "list_rules": in_pages("Rules", rules, 2, token),
+        "list_targets_by_rule": in_pages("Targets", [{"Arn": DLQ}] * 2, 1, token),
+    }
+    scan = aws.read()
+
+    assert (len(scan.account.functions), len(scan.account.mappings)) == (120, 201)
+    assert len(scan.account.rule_targets) == 2 * 3 * 2
+    assert aws.counted["list_functions"] == 3
+    assert aws.counted["list_function_event_invoke_configs"] == 120
+    assert aws.counted["list_event_source_mappings"] == 3
+    assert scan.calls == len(aws.calls)
+
+
+def test_an_account_of_300_functions_is_read_within_five_calls_a_second(aws: FakeAws) -> None:
+    aws.answers["list_functions"] = in_pages(
+        "Functions", [function(n) for n in range(300)], 50, ("Marker", "NextMarker")
+    )
+    scan = aws.read()
+
+    begun = [at for at, _ in aws.calls]
+    assert all(later - earlier >= 1 / CALLS_PER_S - 1e-9 for earlier, later in pairwise(begun))
+    assert scan.calls == 6 + 300 + 6
+    assert scan.seconds == pytest.approx(scan.calls / CALLS_PER_S, abs=1)
+    assert len(map_account(scan.account).gaps) == 300
+
+
+def test_a_refused_call_is_said_once_and_the_rest_goes_on(aws: FakeAws) -> None:
+    dead_letter = {"DeadLetterConfig": {"TargetArn": DLQ}}
+    aws.answers = {
+        "list_functions": lambda _: {"Functions": [function(1, **dead_letter), function(2)]},
+        "list_function_event_invoke_configs": refuse(),
+        "list_queues": refuse("AccessDenied"),
+    }
+    scan = aws.read()
+
+    assert [sentence.partition(" (AWS:")[0] for sentence in scan.refused] == [
+        "lambda:ListFunctionEventInvokeConfigs was refused 2 times, which hides " + INVOKE_CONFIGS.hides + ".",
+        "sqs:ListQueues was refused once, which hides every queue with its redrive policy.",
+    ]
+    drawn = map_account(scan.account)
+    assert [place.arn for place in drawn.places] == [DLQ]
+    assert drawn.gaps == (), "whether function 2 has a destination is not known"
+    assert {"list_event_source_mappings", "list_subscriptions", "list_pipes"} <= set(aws.counted)
+
+
+def test_a_listing_that_breaks_off_keeps_what_came_before(aws: FakeAws) -> None:
+    def answer(given: Mapping[str, Any]) -> Any:
+        return refuse()(given) if "Marker" in given else {"Functions": [function(1)], "NextMarker": "2"}
+
+    aws.answers["list_functions"] = answer
+    scan = aws.read()
+
+    assert len(scan.account.functions) == 1
+    assert scan.refused[0].startswith("lambda:ListFunctions was refused once")
+
+
+def test_half_of_a_functions_destinations_are_not_taken_for_all(aws: FakeAws) -> None:
+    def configs(given: Mapping[str, Any]) -> Any:
+        return refuse()(given) if "Marker" in given else {"FunctionEventInvokeConfigs": [], "NextMarker": "2"}
+
+    aws.answers["list_functions"] = lambda _: {"Functions": [function(1)]}
+    aws.answers["list_function_event_invoke_configs"] = configs
+
+    assert aws.read().account.functions[0].invoke_configs is None
+
+
+def test_a_throttled_call_is_made_again_after_longer_and_longer_waits(aws: FakeAws) -> None:
+    busy = [refuse("TooManyRequestsException", 429)] * 3
+
+    def answer(given: Mapping[str, Any]) -> Any:
+        return busy.pop()(given) if busy else {"Functions": [function(1)]}
+
+    aws.answers["list_functions"] = answer
+    scan = aws.read()
+
+    assert (len(scan.account.functions), scan.refused, aws.counted["list_functions"]) == (1, (), 4)
+    begun = [at for at, method in aws.calls if method == "list_functions"]
+    assert [later - earlier >= wait for (earlier, later), wait in zip(pairwise(begun), BACK_OFF_S, strict=False)] == [
+        True
+    ] * 3
+
+
+def test_a_call_that_stays_throttled_is_given_up_and_said(aws: FakeAws) -> None:
+    aws.answers["list_functions"] = refuse("ThrottlingException", 400)
+    scan = aws.read()
+
+    assert aws.counted["list_functions"] == len(BACK_OFF_S) + 1
+    assert scan.refused[0].startswith("lambda:ListFunctions failed once, which hides every function")
+
+
+def test_what_has_gone_since_it_was_listed_is_nothing_to_report(aws: FakeAws) -> None:
+    aws.answers["list_functions"] = lambda _: {"Functions": [function(1)]}
+    aws.answers["list_function_event_invoke_configs"] = refuse("ResourceNotFoundException", 404)
+    scan = aws.read()
+
+    assert scan.refused == ()
+    assert map_account(scan.account).gaps == ()
+
+
+def test_without_credentials_nothing_else_is_tried(aws: FakeAws) -> None:
+    def answer(_given: Mapping[str, Any]) -> Any:
+        raise NoCredentialsError
+
+    aws.answers["list_functions"] = answer
+
+    with pytest.raises(SourceError, match=r"AWS does not know us: Unable to locate credentials\. Give us valid"):
+        aws.read()
+    assert len(aws.calls) == 1
+
+
+def test_role_ids_are_asked_for_only_where_functions_share_a_queue(aws: FakeAws) -> None:
+    shared = {"DeadLetterConfig": {"TargetArn": DLQ}}
+    own = {"DeadLetterConfig": {"TargetArn": f"{DLQ}-3"}}
+    aws.answers["list_functions"] = lambda _: {
+        "Functions": [function(1, **shared), function(2, **shared), function(3, **own)]
+    }
+    aws.answers["get_role"] = lambda given: {"Role": {"RoleId": given["RoleName"].replace("role-", "AROA")}}
+    found = {place.arn: place for place in map_account(aws.read().account).places}
+
+    assert aws.counted["get_role"] == 2
+    assert found[DLQ].senders == {f"AROA{n}": function(n)["FunctionArn"] for n in (1, 2)}
+    assert found[f"{DLQ}-3"].senders == {}
+
+
+def test_schedules_and_pipes_are_described_one_by_one(aws: FakeAws) -> None:
+    schedule, pipe = f"arn:aws:scheduler:{WHERE}:schedule/night/hourly", f"arn:aws:pipes:{WHERE}:pipe/clicks"
+    stream = {"KinesisStreamParameters": {"DeadLetterConfig": {"Arn": DLQ}}}
+    aws.answers = {
+        "list_schedules": lambda _: {"Schedules": [{"Name": "hourly", "GroupName": "night"}]},
+        "get_schedule": lambda given: {
+            "Arn": schedule if given == {"Name": "hourly", "GroupName": "night"} else "",
+            "Target": {"Arn": DLQ, "DeadLetterConfig": {"Arn": DLQ}},
+        },
+        "list_pipes": lambda _: {"Pipes": [{"Name": "clicks"}]},
+        "describe_pipe": lambda _: {
+            "Arn": pipe,
+            "Source": f"arn:aws:kinesis:{WHERE}:stream/c",
+            "SourceParameters": stream,
+        },
+    }
+    (place,) = map_account(aws.read().account).places
+
+    assert [writer.arn for writer in place.writers] == [pipe, schedule]
+
+
+# From the sandbox
+
+
+@pytest.fixture
+def fast_scan(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Scan]]:
+    """Read the sandbox's account by real clients, without waiting between calls."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in sandbox.env.items():
+        monkeypatch.setenv(name, value)
+    clients.forget()
+    yield lambda: read_account(
+        lambda service: clients.client(service, sandbox.region, clients.Purpose.LIST), Pacer(rate=1_000)
+    )
+    clients.forget()
+
+
+def test_what_is_planted_in_a_real_account_is_found(
+    sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Callable[..., Function], make_queue: Callable[..., str]
+) -> None:
+    short = str(int(timedelta(hours=1).total_seconds()))
+    dead, bare, destination = make_queue(MessageRetentionPeriod=short), make_queue(), make_queue()
+    policy = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": "3"})
+    source = make_queue(RedrivePolicy=policy)
+    code = "def handler(event, context): pass"
+    alone, covered, reader = deploy(code), deploy(code, on_failure_arn=destination), deploy(code)
+    sandbox.lambda_service.add_mapping(QueueMapping(queue_arn=bare, function_name=reader.name))
+    topic = sandbox.clients("sns").create_topic(Name="discovered")["TopicArn"]
+    sandbox.clients("sns").subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=bare,
+        Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": destination})},
+    )
+    events = sandbox.clients("events")
+    rule = events.put_rule(Name="discovered", ScheduleExpression="rate(1 hour)")["RuleArn"]
+    events.put_targets(Rule="discovered", Targets=[{"Id": "1", "Arn": alone.arn}])
+
+    scan = fast_scan()
+    drawn = map_account(scan.account)
+    places = {place.arn: place for place in drawn.places}
+    gaps = {(gap.kind, gap.arn): gap.sentence for gap in drawn.gaps}
+
+    assert places[dead].target == TargetRef(TargetKind.SQS, source)
+    assert {writer.target for writer in places[destination].writers} == {
+        TargetRef(TargetKind.LAMBDA, covered.arn),
+        TargetRef(TargetKind.SQS, bare),
+    }
+    assert "the rule discovered, and what it gives up on is lost" in gaps[GapKind.FUNCTION, alone.arn]
+    assert (GapKind.FUNCTION, covered.arn) not in gaps
+    assert (GapKind.FUNCTION, reader.arn) not in gaps
+    assert {(GapKind.QUEUE, bare), (GapKind.RULE, rule), (GapKind.RETENTION, dead)} <= set(gaps)
+
+
+def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    clients.forget()
+
+    with pytest.raises(SourceError, match=r"boto3 is not set up: You must specify a region\. See AWS_PROFILE"):
+        scan_account()
