@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from flask import Response, json
 
-from sandbox.functions import LATEST, REGION, Function, QueueMapping
+from sandbox.functions import LATEST, Function, QueueMapping
 from sandbox.runtime.fault import PYTHON
+from sandbox.streams import StreamMapping
 
 Json = dict[str, Any]
 
@@ -85,7 +86,7 @@ def configuration(function: Function, qualifier: str | None = None) -> Json:
         "FunctionName": function.name,
         "FunctionArn": function.arn_of(qualifier),
         "Runtime": PYTHON,
-        "Role": f"{function.arn.replace(':lambda:' + REGION, ':iam:').partition(':function:')[0]}:role/{function.name}",
+        "Role": function.role_arn,
         "Handler": function.handler,
         "Timeout": max(1, round(function.timeout_s)),
         "MemorySize": function.memory_mb,
@@ -111,19 +112,41 @@ def invoke_config(function: Function) -> Json:
     }
 
 
-def mapping_configuration(mapping: QueueMapping, function_arn: str) -> Json:
-    """Return an EventSourceMappingConfiguration."""
+def mapping_configuration(mapping: QueueMapping | StreamMapping, function_arn: str) -> Json:
+    """Return an EventSourceMappingConfiguration: what all have, and what this kind has."""
+    own = _stream_settings(mapping) if isinstance(mapping, StreamMapping) else _queue_settings(mapping)
     return {
         "UUID": mapping.uuid,
         "BatchSize": mapping.batch_size,
-        "MaximumBatchingWindowInSeconds": int(mapping.window_s),
-        "EventSourceArn": mapping.queue_arn,
+        "EventSourceArn": mapping.source_arn,
         "FunctionArn": function_arn,
         "LastModified": mapping.last_modified.timestamp(),
         "State": "Enabled",
         "StateTransitionReason": "USER_INITIATED",
+        **own,
+    }
+
+
+def _queue_settings(mapping: QueueMapping) -> Json:
+    return {
+        "MaximumBatchingWindowInSeconds": int(mapping.window_s),
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": {"MaximumConcurrency": mapping.maximum_concurrency},
+    }
+
+
+def _stream_settings(mapping: StreamMapping) -> Json:
+    on_failure = {"Destination": mapping.on_failure_arn} if mapping.on_failure_arn else {}
+    return {
+        "StartingPosition": mapping.starting_position,
+        "MaximumBatchingWindowInSeconds": 0,
+        "ParallelizationFactor": 1,
+        "DestinationConfig": {"OnFailure": on_failure},
+        "MaximumRecordAgeInSeconds": mapping.maximum_record_age_s,
+        "BisectBatchOnFunctionError": mapping.bisect,
+        "MaximumRetryAttempts": mapping.maximum_retry_attempts,
+        "TumblingWindowInSeconds": 0,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"] if mapping.partial else [],
     }
 
 

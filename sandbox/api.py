@@ -99,13 +99,15 @@ def list_function_event_invoke_configs(name: str) -> Response:
 
 @bp.get("/2015-03-31/event-source-mappings/")
 def list_event_source_mappings() -> Response:
-    """ListEventSourceMappings: all, those of a queue, those of a function."""
-    queue, name = request.args.get("EventSourceArn"), request.args.get("FunctionName")
+    """ListEventSourceMappings: all, those of a source, those of a function."""
+    source, name = request.args.get("EventSourceArn"), request.args.get("FunctionName")
     function = FunctionName.parse(name).name if name else None
     chosen = [
-        answers.mapping_configuration(mapping, service().functions.get(mapping.function_name).arn)
+        answers.mapping_configuration(mapping, target.arn)
         for mapping in service().mappings
-        if queue in {None, mapping.queue_arn} and function in {None, mapping.function_name}
+        if (target := FunctionName.parse(mapping.function_name))
+        and source in {None, mapping.source_arn}
+        and function in {None, target.name}
     ]
     return _page("EventSourceMappings", chosen, MAPPINGS_A_PAGE)
 

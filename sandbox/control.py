@@ -12,7 +12,8 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from werkzeug.wrappers import Response as Redirect
 
 from sandbox import answers
-from sandbox.functions import BadFunction, Function, NoSuchFunction, QueueMapping
+from sandbox.functions import BadFunction, Function, FunctionName, NoSuchFunction, QueueMapping
+from sandbox.streams import StreamMapping
 
 if TYPE_CHECKING:
     from sandbox.service import LambdaService
@@ -44,11 +45,12 @@ def put_function(name: str) -> Response:
 
 @bp.put("/_sandbox/mappings")
 def put_mapping() -> Response:
-    """Make a queue the event source of a function: the fields of `QueueMapping`, as JSON."""
-    mapping = QueueMapping(**request.get_json())
+    """Make a queue or a stream the event source of a function: a `QueueMapping` or `StreamMapping` as JSON."""
+    settings = request.get_json()
+    mapping = StreamMapping(**settings) if "stream_arn" in settings else QueueMapping(**settings)
     _service().add_mapping(mapping)
-    function = _service().functions.get(mapping.function_name)
-    return answers.answer(answers.mapping_configuration(mapping, function.arn))
+    function_arn = FunctionName.parse(mapping.function_name).arn
+    return answers.answer(answers.mapping_configuration(mapping, function_arn))
 
 
 @bp.post("/_sandbox/fix")

@@ -30,7 +30,7 @@ class Letter:
     """What is sent to a place, with what only some kinds of place need.
 
     `attributes` are for a queue and a topic. A bus gets the ARN `about`, a bucket the key's beginning `folder` and,
-    where it keeps more than the others get, the text `stored`.
+    where it keeps more than the others get, the text `stored`. Not `traced`, a queue's message has no trace header.
     """
 
     body: str
@@ -38,6 +38,7 @@ class Letter:
     about: str = ""
     folder: str = ""
     stored: str | None = None
+    traced: bool = True
 
 
 Send = Callable[[str, Letter], None]
@@ -77,11 +78,12 @@ class Delivery:
             log.warning("A failure could not be delivered to %s and is lost, as on AWS: %s", arn, error)
 
     def _to_queue(self, arn: str, letter: Letter) -> None:
+        trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace_header()}}
         self._clients("sqs").send_message(
             QueueUrl=self._clients.queue_url(arn),
             MessageBody=letter.body,
             MessageAttributes=_attributes(letter.attributes),
-            MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": trace_header()}},
+            MessageSystemAttributes=trace if letter.traced else {},
         )
 
     def _to_topic(self, arn: str, letter: Letter) -> None:

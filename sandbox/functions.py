@@ -56,8 +56,8 @@ class Function:
     last_modified: datetime = field(default_factory=_now)
 
     def __post_init__(self) -> None:
-        _within(self.maximum_retry_attempts, 0, MAX_RETRIES, "MaximumRetryAttempts")
-        _within(self.maximum_event_age_s, MIN_EVENT_AGE_S, MAX_EVENT_AGE_S, "MaximumEventAgeInSeconds")
+        within(self.maximum_retry_attempts, 0, MAX_RETRIES, "MaximumRetryAttempts")
+        within(self.maximum_event_age_s, MIN_EVENT_AGE_S, MAX_EVENT_AGE_S, "MaximumEventAgeInSeconds")
         for arn in filter(None, (self.dead_letter_arn, self.on_failure_arn)):
             if arn.endswith(".fifo"):
                 message = f"{arn} is FIFO: Lambda leaves failures in standard queues and topics only."
@@ -67,6 +67,11 @@ class Function:
     def arn(self) -> str:
         """The ARN without a qualifier."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+    @property
+    def role_arn(self) -> str:
+        """The ARN of its execution role."""
+        return f"arn:aws:iam::{ACCOUNT}:role/{self.name}"
 
     def arn_of(self, qualifier: str | None) -> str:
         """Return the ARN with *qualifier*, or with none."""
@@ -91,6 +96,11 @@ class QueueMapping:
     last_modified: datetime = field(default_factory=_now)
 
     @property
+    def source_arn(self) -> str:
+        """What is polled."""
+        return self.queue_arn
+
+    @property
     def uuid(self) -> str:
         """The mapping's id: the same for the same queue and function."""
         return str(uuid5(NAMESPACE_URL, f"{self.queue_arn} {self.function_name}"))
@@ -102,6 +112,11 @@ class FunctionName:
 
     name: str
     qualifier: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """The ARN, qualified if the name is."""
+        return ":".join(filter(None, (f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}", self.qualifier)))
 
     @classmethod
     def parse(cls, text: str, qualifier: str | None = None) -> FunctionName:
@@ -167,7 +182,12 @@ class Registry:
             raise NoSuchFunction(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}") from None
 
 
-def _within(value: int, least: int, most: int, name: str) -> None:
+def within(value: int, least: int, most: int, name: str) -> None:
+    """Check the value of a setting.
+
+    Raises:
+        BadFunction: *value* is less than *least* or more than *most*.
+    """
     if not least <= value <= most:
         message = f"{name} is {value}, and must be from {least} to {most}."
         raise BadFunction(message)

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.clients import Clients
 from sandbox.environment import Invocation, Result
-from sandbox.functions import REGION, QueueMapping, Registry
+from sandbox.functions import REGION, FunctionName, QueueMapping, Registry
 from sandbox.pool import Pool, Throttled
 
 POLL_S = 1
@@ -83,9 +83,10 @@ class Poller:
         return list(answer.get("Messages", []))
 
     def _handle(self, batch: Sequence[Any]) -> None:
-        function = self._registry.get(self.mapping.function_name)
+        target = FunctionName.parse(self.mapping.function_name)
+        function = self._registry.get(target.name, target.qualifier)
         event = {"Records": [sqs_record(message, self.mapping.queue_arn) for message in batch]}
-        result = self._pool.run(function, Invocation(payload=json.dumps(event), arn=function.arn))
+        result = self._pool.run(function, Invocation(payload=json.dumps(event), arn=target.arn))
         failed = failed_ids(result, [message["MessageId"] for message in batch])
         self._delete([message for message in batch if message["MessageId"] not in failed])
         self._show_again([message for message in batch if message["MessageId"] in failed])

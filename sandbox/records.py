@@ -62,7 +62,7 @@ def failure_record(event: GivenUp) -> str:
     """Return the on-failure record as JSON text: the keys in AWS's order, the request's payload as it was."""
     parts = {
         "version": '"1.0"',
-        "timestamp": json.dumps(_timestamp()),
+        "timestamp": json.dumps(iso(now())),
         "requestContext": _compact(_request_context(event)),
         "requestPayload": event.payload,
     }
@@ -81,8 +81,14 @@ def _request_context(event: GivenUp) -> dict[str, str | int]:
     }
 
 
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def iso(at: datetime, timespec: str = "milliseconds") -> str:
+    """Return *at* as AWS writes it, in UTC and as exactly as *timespec* says."""
+    return at.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _compact(value: object) -> str:

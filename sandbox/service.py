@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from sandbox.asynchronous import AsyncEvent, AsyncQueue
+from sandbox.asynchronous import AWS_WAITS_S, AsyncEvent, AsyncQueue
 from sandbox.clients import Clients
 from sandbox.delivery import Delivery
 from sandbox.environment import Invocation, Result
 from sandbox.functions import FunctionName, QueueMapping, Registry
 from sandbox.mapping import Poller
 from sandbox.pool import Pool
+from sandbox.shards import StreamPoller
+from sandbox.streams import StreamMapping, open_source
 from sandbox.zygote import Zygote
 
 
@@ -35,7 +37,8 @@ class LambdaService:
         self._zygote = Zygote(folder / "zygote.log")
         self._pool = Pool(self.functions, self._zygote, folder, env)
         self._queue = AsyncQueue(self.functions, self._pool, self.delivery.give_up, retry_waits_s)
-        self._pollers: dict[str, Poller] = {}
+        self._scale = retry_waits_s[0] / AWS_WAITS_S[0]
+        self._pollers: dict[str, Poller | StreamPoller] = {}
 
     def __enter__(self) -> Self:
         self._queue.start()
@@ -45,27 +48,34 @@ class LambdaService:
         """Stop everything at once: the environments are killed, so no thread waits for them long."""
         with ExitStack() as last:
             last.callback(self._pool.close)
-            parts: list[AsyncQueue | Poller] = [self._queue, *self._pollers.values()]
+            parts: list[AsyncQueue | Poller | StreamPoller] = [self._queue, *self._pollers.values()]
             for part in parts:
                 part.stop()
                 last.callback(part.join)
             last.callback(self._zygote.close)
 
     @property
-    def mappings(self) -> list[QueueMapping]:
+    def mappings(self) -> list[QueueMapping | StreamMapping]:
         """The event source mappings."""
-        return [poller.mapping for poller in self._pollers.values()]
+        return [poller.mapping for poller in list(self._pollers.values())]
 
-    def add_mapping(self, mapping: QueueMapping) -> None:
-        """Start to poll the queue of *mapping*, once.
+    def add_mapping(self, mapping: QueueMapping | StreamMapping) -> None:
+        """Start to poll the source of *mapping*, once.
 
         Raises:
             NoSuchFunction: Its function is not there.
         """
-        self.functions.get(mapping.function_name)
+        target = FunctionName.parse(mapping.function_name)
+        self.functions.get(target.name, target.qualifier)
         if mapping.uuid not in self._pollers:
-            self._pollers[mapping.uuid] = Poller(mapping, self.functions, self._pool, self._clients)
+            self._pollers[mapping.uuid] = self._poller(mapping)
             self._pollers[mapping.uuid].start()
+
+    def remove_mapping(self, uuid: str) -> None:
+        """Poll no more for a mapping; return when what it had in hand is done."""
+        poller = self._pollers.pop(uuid)
+        poller.stop()
+        poller.join()
 
     def invoke(self, target: FunctionName, payload: str, client_context: object = None) -> tuple[str, Result]:
         """Invoke and wait; return the request id and the result.
@@ -93,3 +103,15 @@ class LambdaService:
     def wait_until_idle(self, timeout_s: float) -> bool:
         """Wait until no asynchronous event is left, at most *timeout_s* seconds; return whether that came to be."""
         return self._queue.wait_until_idle(timeout_s)
+
+    def _poller(self, mapping: QueueMapping | StreamMapping) -> Poller | StreamPoller:
+        if isinstance(mapping, QueueMapping):
+            return Poller(mapping, self.functions, self._pool, self._clients)
+        function = self.functions.get(FunctionName.parse(mapping.function_name).name)
+        return StreamPoller(
+            mapping,
+            source=open_source(self._clients, mapping.stream_arn, function.role_arn),
+            invoke=self.invoke,
+            send=self.delivery.send,
+            scale=self._scale,
+        )

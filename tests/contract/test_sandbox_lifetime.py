@@ -200,6 +200,8 @@ def test_functions_and_mappings_can_be_deployed_over_http(running: Running, tmp_
         ("functions/orders-capture", {"maximum_retry_attempts": 9}, 422),
         ("functions/orders-capture", {"nonsense": 1}, 422),
         ("mappings", {"queue_arn": "q", "function_name": "none"}, 404),
+        ("mappings", {"stream_arn": "q", "function_name": "none"}, 422),
+        ("mappings", {"stream_arn": "arn:aws:kinesis:eu-west-1:1:stream/s", "function_name": "none"}, 404),
     ],
 )
 def test_settings_that_are_wrong_are_refused(path: str, settings: dict[str, Any], code: int, running: Running) -> None:
