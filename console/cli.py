@@ -21,6 +21,7 @@ _MODULES = {
     "work": "service",
     "db": "service",
     "sources": "sources",
+    "discover": "discover",
     "parse": "text",
     "fingerprint": "text",
     "groups": "browse",

@@ -91,7 +91,7 @@ class Scan:
     seconds: float
 
 
-def scan_account(region: str = "") -> Scan:
+def scan_account(region: str = "", *, pacer: Pacer | None = None) -> Scan:
     """Read all listings of the account and Region that boto3 finds, or of *region*.
 
     It takes a call for each function, queue, subscription, rule, schedule and pipe, at `pacer.CALLS_PER_S`: an account
@@ -106,7 +106,7 @@ def scan_account(region: str = "") -> Scan:
         raise SourceError(
             f"boto3 is not set up: {' '.join(str(error).split())} See AWS_PROFILE, AWS_REGION."
         ) from error
-    return read_account(lambda service: client(service, region, Purpose.LIST), Pacer())
+    return read_account(lambda service: client(service, region, Purpose.LIST), pacer or Pacer())
 
 
 def read_account(open_client: OpenClient, pacer: Pacer) -> Scan:

@@ -40,6 +40,7 @@ class _Way:
 
     why: str
     target: TargetRef | None = None
+    clear: bool = False
     ambiguous: bool = False
     senders: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,7 +78,7 @@ def _place(arn: str, writers: Collection[Writer], readers: Collection[str], regi
         why=_with_hindrance(way.why, readers, queue=queue),
         read_by=tuple(sorted(readers)),
         registered=registered,
-        registrable=queue and bool(ordered) and not (registered or readers or way.ambiguous),
+        registrable=queue and way.clear and not (registered or readers),
     )
 
 
@@ -88,14 +89,14 @@ def _way(writers: Sequence[Writer]) -> _Way:
     silent = [writer for writer in writers if writer.producer in SILENT]
     unnamed = {writer.target for writer in silent}
     if len(targets) > 1 and not silent:
-        return _Way("Each record names its own consumer.")
+        return _Way("Each record names its own consumer.", clear=True)
     if len(unnamed) > 1:
         return _ambiguous(silent)
     (target,) = unnamed or targets
     if target is None:
         return _Way("Its consumer is not one that a redrive can send to: name a function or a queue.")
     others = "" if len(targets) == 1 else " Other records name their own consumer."
-    return _Way(f"A redrive goes to {name_of(target.arn)}.{others}", target)
+    return _Way(f"A redrive goes to {name_of(target.arn)}.{others}", target, clear=True)
 
 
 def _ambiguous(silent: Sequence[Writer]) -> _Way:

@@ -258,9 +258,7 @@ def fast_scan(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     for name, value in sandbox.env.items():
         monkeypatch.setenv(name, value)
     clients.forget()
-    yield lambda: read_account(
-        lambda service: clients.client(service, sandbox.region, clients.Purpose.LIST), Pacer(rate=1_000)
-    )
+    yield lambda: scan_account(sandbox.region, pacer=Pacer(rate=1_000))
     clients.forget()
 
 

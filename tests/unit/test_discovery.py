@@ -179,7 +179,7 @@ def test_an_endpoint_outside_of_aws_is_nowhere_to_send_to() -> None:
     far = Subscription(arn=SUBSCRIPTION, protocol="https", endpoint="https://example.com", dead_letter_arn=DLQ)
     found = place(Account(subscriptions=(far,)))
 
-    assert (found.target, found.ambiguous) == (None, False)
+    assert (found.target, found.ambiguous, found.registrable) == (None, False, False)
     assert "name a function or a queue" in found.why
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from console.cli import cli
 from console.policy import COLLECT, REDRIVE
+from deadletter.aws import discovery
+from deadletter.aws.listing import Listing
 from deadletter.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,12 @@ def test_its_policy_allows_what_the_code_calls_and_no_more() -> None:
     policy = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
     allowed = {frozenset(statement["Action"]) for statement in policy["Statement"]}
     assert allowed == {frozenset(COLLECT), *map(frozenset, REDRIVE.values())}
+
+
+def test_it_lists_every_permission_that_discovery_uses() -> None:
+    paragraph = re.findall(r"^`redrive discover` reads the account.*?\n\n", README, re.MULTILINE | re.DOTALL)[0]
+    used = {each.action for each in vars(discovery).values() if isinstance(each, Listing)}
+    assert set(re.findall(r"`([a-z]+:[A-Z]\w+)`", paragraph)) == used
 
 
 def test_its_pictures_are_there() -> None:

@@ -1,0 +1,88 @@
+"""`redrive discover`: where an account's failures land, and what has nowhere to fail to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+from sqlalchemy import Engine
+
+from console.commands.database import database, utc_now
+from console.commands.output import print_json, print_table
+from console.commands.sources import as_json_option
+from console.format import plural, visible
+from deadletter.aws.discovery import Scan, scan_account
+from deadletter.discovery import AccountMap, map_account
+from deadletter.discovery.account import short_name
+from deadletter.discovery.places import Place
+from deadletter.event import name_of
+from deadletter.store import read, write
+from deadletter.store.sources import add_source, list_sources
+
+
+@click.command()
+@click.option("--register", is_flag=True, help="Add every place that is clear as a source: its messages are collected.")
+@click.option("--region", default="", metavar="NAME", help="Read that Region, and not the one that boto3 finds.")
+@as_json_option
+def discover(*, register: bool, region: str, as_json: bool) -> None:
+    """Find where failures land, who writes there, and what has nowhere to fail to.
+
+    Reads the account's listings, at most 5 calls a second. Changes nothing in AWS, and nothing here without --register.
+    """
+    with database() as (_, engine):
+        scan = scan_account(region)
+        found = _map(engine, scan)
+        added = _register(engine, found.places) if register else ()
+        found = _map(engine, scan) if added else found
+    if as_json:
+        said = {"refused": scan.refused, "calls": scan.calls, "seconds": round(scan.seconds, 3)}
+        print_json({"places": found.places, "gaps": found.gaps, **said})
+        return
+    _print(found, scan)
+    _print_added(found.places, added)
+
+
+def _map(engine: Engine, scan: Scan) -> AccountMap:
+    with read(engine) as session:
+        registered = {source.arn for source in list_sources(session, now=utc_now())}
+    return map_account(scan.account, registered)
+
+
+def _register(engine: Engine, places: Iterable[Place]) -> Sequence[Place]:
+    """Add the places that need no question; return them."""
+    clear = [place for place in places if place.registrable]
+    with write(engine) as session:
+        for place in clear:
+            add_source(session, place.arn, target=place.target, now=utc_now())
+    return clear
+
+
+def _print(found: AccountMap, scan: Scan) -> None:
+    heads = ("PLACE", "KIND", "WRITTEN BY", "REDRIVE TO", "SOURCE")
+    print_table(heads, [_line(place) for place in found.places], empty="No place was found where failures land.")
+    _print_sentences("Not clear:", [f"{place.name}: {place.why}" for place in found.places if _needs_a_word(place)])
+    _print_sentences(plural(len(found.gaps), "gap") + ":", [gap.sentence for gap in found.gaps])
+    _print_sentences("Could not be read:", scan.refused)
+    click.echo(f"\n{plural(scan.calls, 'call')} in {scan.seconds:,.1f} s.")
+
+
+def _line(place: Place) -> tuple[object, ...]:
+    writers = ", ".join(sorted({short_name(name_of(writer.arn)) for writer in place.writers}))
+    goes_to = name_of(place.target.arn) if place.target else "ambiguous" if place.ambiguous else "each record says"
+    return (place.name, place.kind, writers, goes_to if place.writers else "", "yes" if place.registered else "no")
+
+
+def _needs_a_word(place: Place) -> bool:
+    return not (place.registrable or (place.registered and place.target))
+
+
+def _print_sentences(head: str, sentences: Sequence[str]) -> None:
+    for line in (f"\n{head}", *(f"  {visible(sentence)}" for sentence in sentences)) if sentences else ():
+        click.echo(line)
+
+
+def _print_added(places: Iterable[Place], added: Sequence[Place]) -> None:
+    for place in added:
+        click.echo(f"Added as a source: {place.arn}" + (f", sent to {place.target.arn}" if place.target else ""))
+    if clear := sum(place.registrable for place in places):
+        click.echo(f"{plural(clear, 'place')} can be added as sources: redrive discover --register")
