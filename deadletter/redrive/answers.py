@@ -10,7 +10,8 @@ from deadletter.fingerprint import Fingerprint, cause_of, fingerprint
 from deadletter.outcome import Outcome
 from deadletter.ports import Answer
 from deadletter.store.redrives.claims import Claimed
-from deadletter.store.redrives.outcomes import Busy, Report
+from deadletter.store.redrives.outcomes import Report
+from deadletter.store.redrives.pauses import Busy
 
 
 def report_of(claimed: Claimed, event: FailedEvent, answer: Answer | Exception, *, jitter: float) -> Report:

@@ -280,10 +280,13 @@ class Redrive(Base):
     cancelled_by: Mapped[str | None]
     next_send_at: Mapped[datetime | None]
     """The rate, kept by all workers together: no send before then, and each moves it on by 1/rate."""
+    pauses: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Targets that asked to be left alone: {arn: {"until": microseconds since 1970, "times": how often in a row}}."""
     busy_until: Mapped[datetime | None]
+    """Until when all of its targets are to be left alone."""
     busy_reason: Mapped[str | None]
     busy_count: Mapped[int] = mapped_column(default=0)
-    """How often the target asked to slow down, in a row."""
+    """How often one of its targets asked to slow down, in a row."""
     settle_s: Mapped[float]
     n_planned: Mapped[int] = mapped_column(default=0)
     n_waiting: Mapped[int] = mapped_column(default=0)

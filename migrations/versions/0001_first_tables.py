@@ -112,6 +112,7 @@ def _redrives() -> None:
         sa.Column("finished_at", INSTANT),
         sa.Column("cancelled_by", sa.Text),
         sa.Column("next_send_at", INSTANT),
+        sa.Column("pauses", sa.JSON, nullable=False),
         sa.Column("busy_until", INSTANT),
         sa.Column("busy_reason", sa.Text),
         sa.Column("busy_count", sa.Integer, nullable=False),

@@ -16,7 +16,7 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
 from deadletter.store import write
 from deadletter.store.failures import move_events
-from deadletter.store.redrives.outcomes import Busy
+from deadletter.store.redrives.pauses import Busy
 from deadletter.store.rows import RedriveRow
 from tests.factories import FUNCTION, NOW, make_event, make_message, make_parsed, store_some
 from tests.store.redriving import (

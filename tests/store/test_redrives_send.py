@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from deadletter.event import TargetKind, TargetRef
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
-from deadletter.store import models, read
+from deadletter.store import models, read, write
 from deadletter.store.redrives import items_of_event
-from deadletter.store.redrives.outcomes import Busy
-from tests.factories import FUNCTION, NOW, TARGET
+from deadletter.store.redrives.pauses import Busy
+from tests.factories import ACCOUNT, FUNCTION, NOW, TARGET, make_event, make_parsed, store_some
 from tests.store.redriving import (
     DECLINED,
     OTHER,
@@ -195,6 +195,27 @@ def test_the_pauses_of_a_target_that_stays_busy_grow_and_an_answer_ends_them(eng
 
     assert pauses == [1.0, 2.0, 4.0, 8.0]
     assert (show(engine, running.id).busy_count, show(engine, running.id).busy_reason) == (0, None)
+
+
+def test_one_busy_target_does_not_keep_the_others_waiting(engine: Engine) -> None:
+    notify = TargetRef(TargetKind.LAMBDA, ACCOUNT.format("lambda", "function:orders-notify"))
+    busy_ids = store(engine, 3)
+    with write(engine) as session:
+        store_some(session, *[make_parsed(make_event(target=notify)) for _ in range(3)])
+    healthy_ids = list(range(max(busy_ids) + 1, max(busy_ids) + 4))
+    running = run(engine, [*busy_ids, *healthy_ids])
+    first = take(engine, running.id, most=2)
+    tell(engine, running.id, *(report(c, Outcome.WAITING, busy=Busy("Slow down.", 60.0, 0.0)) for c in first))
+
+    assert show(engine, running.id).busy_until is None, "the others may go"
+    others = take(engine, running.id, later_s=2)
+    assert [claimed.event_id for claimed in others] == healthy_ids
+    tell(engine, running.id, *(report(c, Outcome.SUCCEEDED, sent_id="r") for c in others), later_s=3)
+    assert take(engine, running.id, later_s=4) == []
+    waiting = show(engine, running.id)
+    assert (waiting.waiting, waiting.busy_until, waiting.busy_reason) == (3, NOW + timedelta(seconds=61), "Slow down.")
+    again = [claimed.event_id for second in (61, 62) for claimed in take(engine, running.id, later_s=second)]
+    assert again == busy_ids
 
 
 def test_what_the_target_refuses_is_skipped_with_its_words(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from deadletter.store import models
 from deadletter.store.instant import micros
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.redrives.pace import take_turns
+from deadletter.store.redrives.pauses import paused_targets
 from deadletter.store.redrives.selections import received
 
 _ONE_CALL = 10
@@ -73,7 +75,11 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
     turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, redrive.n_waiting))
     if not turns.n:
         return []
-    positions = _claim_items(session, redrive_id, worker, turns.n, now)
+    paused = paused_targets(redrive, now)
+    positions = _claim_items(session, redrive_id, worker, turns.n, now, besides=paused)
+    if not positions:
+        redrive.busy_until = min(paused.values(), default=None)  # only what is for them waits
+        return []
     redrive.next_send_at = turns.after(len(positions))
     shift(redrive, Outcome.WAITING, Outcome.SENDING, len(positions))
     return _load(session, redrive, positions)
@@ -84,9 +90,14 @@ def _is_ordered(redrive: models.Redrive) -> bool:
     return any(line["arn"].endswith(".fifo") for line in redrive.targets)
 
 
-def _claim_items(session: Session, redrive_id: int, worker: str, n: int, now: datetime) -> list[int]:
+def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
+    session: Session, redrive_id: int, worker: str, n: int, now: datetime, *, besides: Collection[str]
+) -> list[int]:
+    """Claim the first *n* items that are for none of the targets in *besides*; return their positions."""
     item = models.RedriveItem
     free = select(item.position).where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING)
+    if besides:
+        free = free.where(item.target_arn.not_in(sorted(besides)))
     # A common table expression, because PostgreSQL may run a plain subquery with LIMIT and SKIP LOCKED more than once.
     first = free.order_by(item.position).limit(n).with_for_update(skip_locked=True).cte("first")
     query = update(item).where(item.redrive_id == redrive_id, item.position.in_(select(first.c.position)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
@@ -16,23 +16,11 @@ from deadletter.store import models
 from deadletter.store.failures import FailedAgain, fail_again
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
-from deadletter.store.redrives.pace import pause_s
+from deadletter.store.redrives.pauses import Busy, forgive, pause, wait_for_targets
 from deadletter.store.redrives.plans import cancel_reason
 from deadletter.store.rowset import table_of, update_rows
 from deadletter.store.strays import absorb_strays
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """The target asked to slow down: why, as a sentence, and for how long, in seconds, where it said so.
-
-    `jitter`, from 0 to 1, spreads workers that were turned away together.
-    """
-
-    reason: str
-    retry_after_s: float | None
-    jitter: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +61,7 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
     for outcome in {report.outcome for report in legal}:
         _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
     absorb_strays(session, [r.sent_id for r in legal if r.outcome is Outcome.SENT and r.sent_id], now=now)
-    _note_busy(redrive, legal, now)
+    _note_busy(redrive, legal, _targets(session, redrive_id, legal), now)
     advance(redrive, now)
 
 
@@ -84,6 +72,14 @@ def _claims(session: Session, redrive_id: int, positions: Sequence[int], worker:
     query = query.where(item.claimed_by == worker, item.outcome.in_([Outcome.SENDING, Outcome.UNKNOWN]))
     rows = session.execute(query.order_by(item.position).with_for_update())
     return {position: Outcome(outcome) for position, outcome in rows}
+
+
+def _targets(session: Session, redrive_id: int, reports: Sequence[Report]) -> Mapping[int, str]:
+    """Return the ARN that each of the reported items was for, by position."""
+    item = models.RedriveItem
+    query = select(item.position, item.target_arn).where(item.redrive_id == redrive_id)
+    rows = session.execute(query.where(item.position.in_([report.position for report in reports])))
+    return {position: arn or "" for position, arn in rows}
 
 
 def _may(before: Outcome | None, report: Report) -> bool:
@@ -164,14 +160,12 @@ def _follow(session: Session, redrive_id: int, outcome: Outcome, event_ids: Sequ
         move_where(session, [ours], after, values={"redrive_id": None, "last_outcome": outcome.value})
 
 
-def _note_busy(redrive: models.Redrive, reports: Sequence[Report], now: datetime) -> None:
-    """Back off when the target was busy: calls that were in flight together count as one time. An answer ends it."""
-    turned_away = [report.busy for report in reports if report.busy]
-    if turned_away:
-        if redrive.busy_until is None or redrive.busy_until <= now:
-            redrive.busy_count += 1
-        pause = max(pause_s(redrive.busy_count, busy.retry_after_s, busy.jitter) for busy in turned_away)
-        redrive.busy_reason = turned_away[-1].reason
-        redrive.busy_until = max(now + timedelta(seconds=pause), redrive.busy_until or now)
-    elif any(report.sent_id for report in reports):
-        redrive.busy_reason, redrive.busy_until, redrive.busy_count = None, None, 0
+def _note_busy(redrive: models.Redrive, reports: Sequence[Report], targets: Mapping[int, str], now: datetime) -> None:
+    """Leave alone, for a while, the targets that turned something away; an answer ends that."""
+    for arn in sorted({targets[report.position] for report in reports}):
+        here = [report for report in reports if targets[report.position] == arn]
+        if turned_away := [report.busy for report in here if report.busy]:
+            pause(redrive, arn, turned_away, now)
+        elif any(report.sent_id for report in here):
+            forgive(redrive, arn)
+    wait_for_targets(redrive, [line["arn"] for line in redrive.targets], now)
