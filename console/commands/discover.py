@@ -29,6 +29,8 @@ def discover(*, register: bool, region: str, as_json: bool) -> None:
 
     Reads the account's listings, at most 5 calls a second. Changes nothing in AWS, and nothing here without --register.
     """
+    if not as_json:
+        click.echo("Reading the account's listings, at most 5 calls a second ...", err=True)
     with database() as (_, engine):
         scan = scan_account(region)
         found = _map(engine, scan)

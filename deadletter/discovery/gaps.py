@@ -13,6 +13,7 @@ from deadletter.event import name_of
 _STREAMS = frozenset({"kinesis", "dynamodb", "kafka"})
 _STREAMS_OF_PIPES = frozenset({"kinesis", "dynamodb"})
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
+_LONGEST_S = 14 * _DAY_S
 
 
 class GapKind(StrEnum):
@@ -139,8 +140,12 @@ def _retentions(account: Account) -> Iterator[Gap]:
                 dead.arn,
                 f"The dead-letter queue {name_of(dead.arn)} keeps messages for {_long(dead.retention_s)}, its source "
                 f"queue {name_of(queue.arn)} for {_long(queue.retention_s)}, and age counts from the first send: one "
-                "that waited long is lost as it arrives. Set it to 14 days.",
+                f"that waited long is lost as it arrives. {_advice(dead.retention_s)}",
             )
+
+
+def _advice(retention_s: int) -> str:
+    return "Set it to 14 days." if retention_s < _LONGEST_S else "It cannot keep them longer: shorten its source's."
 
 
 def _long(seconds: int) -> str:

@@ -41,7 +41,7 @@ def writers_of(account: Account) -> Written:
         for subscription in account.subscriptions:
             if subscription.topic_arn == place and subscription.protocol == "sqs" and subscription.endpoint:
                 how = f"{writer.how.rstrip('.')}, and the topic {name_of(place)} passes it on."
-                yield subscription.endpoint, replace(writer, how=how)
+                yield subscription.endpoint, replace(writer, how=how, role_id=None)  # the topic is the sender
 
 
 def target_of(arn: str | None) -> TargetRef | None:

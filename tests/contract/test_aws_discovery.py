@@ -19,13 +19,16 @@ from deadletter.aws.pacer import CALLS_PER_S, Pacer
 from deadletter.discovery import map_account
 from deadletter.discovery.gaps import GapKind
 from deadletter.errors import SourceError
-from deadletter.event import TargetKind, TargetRef
-from sandbox.functions import Function, QueueMapping
+from deadletter.event import Producer, TargetKind, TargetRef
+from sandbox.functions import QueueMapping
 from sandbox.local import Sandbox
+from sandbox.streams import StreamMapping
+from tests.sandbox_fixture import Deploy, MakeQueue
 
 WHERE = "eu-west-1:123456789012"
 DLQ = f"arn:aws:sqs:{WHERE}:shared-dlq"
 Answer = Callable[[Mapping[str, Any]], Any]
+Attach = Callable[[QueueMapping | StreamMapping], None]
 
 
 class Time:
@@ -262,8 +265,42 @@ def fast_scan(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     clients.forget()
 
 
+@pytest.fixture
+def attach(sandbox: Sandbox) -> Iterator[Attach]:
+    """Make a queue or a stream the source of a function, as long as the test lasts."""
+    made = []
+
+    def make(mapping: QueueMapping | StreamMapping) -> None:
+        sandbox.lambda_service.add_mapping(mapping)
+        made.append(mapping.uuid)
+
+    yield make
+    for uuid in made:
+        sandbox.lambda_service.remove_mapping(uuid)
+
+
+def test_streams_are_found_with_and_without_a_destination(
+    sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Deploy, make_queue: MakeQueue, attach: Attach
+) -> None:
+    kinesis, destination = sandbox.clients("kinesis"), make_queue()
+    kinesis.create_stream(StreamName="discovered", ShardCount=1)
+    stream = kinesis.describe_stream_summary(StreamName="discovered")["StreamDescriptionSummary"]["StreamARN"]
+    careful, careless = deploy("def handler(event, context): pass"), deploy("def handler(event, context): pass")
+    attach(StreamMapping(stream_arn=stream, function_name=careful.name, on_failure_arn=destination))
+    attach(StreamMapping(stream_arn=stream, function_name=careless.name))
+
+    drawn = map_account(fast_scan().account)
+    (place,) = (each for each in drawn.places if each.arn == destination)
+
+    assert [(writer.producer, writer.arn) for writer in place.writers] == [(Producer.KINESIS_ESM, careful.arn)]
+    assert place.target == TargetRef(TargetKind.LAMBDA, careful.arn)
+    without = {gap.arn for gap in drawn.gaps if gap.kind is GapKind.STREAM}
+    assert careless.arn in without
+    assert careful.arn not in without
+
+
 def test_what_is_planted_in_a_real_account_is_found(
-    sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Callable[..., Function], make_queue: Callable[..., str]
+    sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Deploy, make_queue: MakeQueue, attach: Attach
 ) -> None:
     short = str(int(timedelta(hours=1).total_seconds()))
     dead, bare, destination = make_queue(MessageRetentionPeriod=short), make_queue(), make_queue()
@@ -271,7 +308,7 @@ def test_what_is_planted_in_a_real_account_is_found(
     source = make_queue(RedrivePolicy=policy)
     code = "def handler(event, context): pass"
     alone, covered, reader = deploy(code), deploy(code, on_failure_arn=destination), deploy(code)
-    sandbox.lambda_service.add_mapping(QueueMapping(queue_arn=bare, function_name=reader.name))
+    attach(QueueMapping(queue_arn=bare, function_name=reader.name))
     topic = sandbox.clients("sns").create_topic(Name="discovered")["TopicArn"]
     sandbox.clients("sns").subscribe(
         TopicArn=topic,

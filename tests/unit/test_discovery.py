@@ -195,6 +195,14 @@ def test_what_a_topic_gets_its_queues_get_too() -> None:
     assert place(account).registrable
 
 
+def test_behind_a_topic_no_role_tells_who_sent_it() -> None:
+    passes_on = Subscription(arn=SUBSCRIPTION, topic_arn=TOPIC, protocol="sqs", endpoint=DLQ)
+    both = (capture(dead_letter_arn=TOPIC, role_id="AROAONE"), notify(dead_letter_arn=TOPIC, role_id="AROATWO"))
+    found = place(Account(functions=both, subscriptions=(passes_on,)))
+
+    assert (found.ambiguous, found.senders) == (True, {})
+
+
 def test_a_queue_that_a_function_reads_is_not_taken_from_it() -> None:
     reads = SourceMapping(uuid="m", function_arn=NOTIFY, source_arn=DLQ, state="Enabled")
     found = place(Account(functions=(capture(),), mappings=(reads,)))
@@ -290,6 +298,15 @@ def test_a_short_retention_is_said_in_days() -> None:
     (gap,) = map_account(Account(queues=queues)).gaps
 
     assert "keeps messages for 1 day, its source queue orders for 4 days" in gap.sentence
+    assert gap.sentence.endswith("Set it to 14 days.")
+
+
+def test_a_retention_that_cannot_grow_is_not_told_to() -> None:
+    longest = 14 * 86_400
+    queues = (Queue(arn=ORDERS, dead_letter_arn=DLQ, retention_s=longest), Queue(arn=DLQ, retention_s=longest))
+    (gap,) = map_account(Account(queues=queues)).gaps
+
+    assert gap.sentence.endswith("It cannot keep them longer: shorten its source's.")
 
 
 odd = st.sampled_from([CAPTURE, NOTIFY, DLQ, ORDERS, OTHER, TOPIC, RULE, STREAM, BUCKET, "", ":", "arn:", "x:::::::"])
