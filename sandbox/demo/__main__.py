@@ -18,7 +18,7 @@ from sandbox.shop import Shop
 
 # The demo's functions give up within seconds instead of AWS's minutes, so silence means success sooner too.
 DEMO_SETTINGS = {
-    "REDRIVE_SETTLE_S": "8",
+    "REDRIVE_SETTLE_S": "6",
     "REDRIVE_RECEIVE_WAIT_S": "1",
     "REDRIVE_LABEL": "sandbox",
     "REDRIVE_OPERATOR": "on-call",

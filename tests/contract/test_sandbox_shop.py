@@ -60,7 +60,7 @@ def test_every_failed_order_lands_once_where_its_function_leaves_failures(
 def test_captures_fail_for_declined_cards_and_for_time(sandbox: Sandbox, shop: Shop, failed: list[str]) -> None:
     messages = [m["MessageAttributes"]["ErrorMessage"]["StringValue"] for m in drain(sandbox, shop.capture_dlq_arn)]
     declined = [text for text in messages if text.startswith("card declined for order ord-")]
-    timed_out = [text for text in messages if text.endswith("Task timed out after 1.00 seconds")]
+    timed_out = [text for text in messages if text.endswith("Task timed out after 2.00 seconds")]
     assert (len(declined), len(timed_out)) == (2, 1)
     assert len(declined) + len(timed_out) == len(messages)
     assert failed

@@ -18,7 +18,7 @@ ISSUER_CODES = (51, 54, 65)
 """No funds, card expired, sign-in wanted."""
 _HANGS_S = 30.0
 _PAGE_BYTES, _MOST_PAGES = 4 * 1024 * 1024, 128
-_PAGE_S = 0.016
+_PAGE_S = 0.05
 """Seconds. Slow enough that the first attempt's idempotency record has expired when the last attempt begins."""
 
 
