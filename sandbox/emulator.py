@@ -17,6 +17,7 @@ from sandbox.functions import ACCOUNT, REGION
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 15.0
 _PAUSE_S = 0.02
+_LAMBDA, _SCALE = "SANDBOX_LAMBDA_ENDPOINT", "SANDBOX_SCALE"
 
 
 class Emulator:
@@ -25,6 +26,7 @@ class Emulator:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self._folder = folder
         self._port = port or free_port()
+        self._settings: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -32,8 +34,14 @@ class Emulator:
         """Where it answers."""
         return f"http://{HOST}:{self._port}"
 
-    def start(self) -> None:
-        """Start the process without waiting for it."""
+    def start(self, lambda_endpoint: str = "", scale: float = 1.0) -> None:
+        """Start the process without waiting for it.
+
+        Args:
+            lambda_endpoint: Where the functions are that topics and rules call; without it they reach none.
+            scale: How many seconds a second of AWS lasts, between retries of such calls.
+        """
+        self._settings = {_LAMBDA: lambda_endpoint, _SCALE: str(scale)}
         with (self._folder / "ministack.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "sandbox.emulator"],
@@ -87,6 +95,7 @@ class Emulator:
             "STATE_DIR": str(self._folder / "state"),
             "TMPDIR": str(self._folder),
             "LOG_LEVEL": "WARNING",
+            **self._settings,
         }
 
 
@@ -108,7 +117,18 @@ def main() -> None:
     from ministack.app import main as serve  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy, and needed here only
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if lambda_endpoint := os.environ.get(_LAMBDA):
+        _reach_functions(lambda_endpoint)
     serve()
+
+
+def _reach_functions(lambda_endpoint: str) -> None:
+    """Let topics and rules call the functions at *lambda_endpoint*."""
+    from sandbox.clients import Clients  # noqa: PLC0415 - needed in the child only
+    from sandbox.fanout import Fanout, install  # noqa: PLC0415
+
+    clients = Clients(os.environ["AWS_ENDPOINT_URL"], lambda_endpoint)
+    install(Fanout(clients, float(os.environ[_SCALE])))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Function:
     `code` is the folder that a handler sees as `/var/task`; `handler` is ``module.function`` inside it. `timeout_s`
     is in seconds, `memory_mb` in MB (a handler that grows beyond it is killed). Every change makes a new `revision`:
     environments of an older one finish what they do and are never used again, as after a deployment. Aliases all
-    point at `$LATEST`.
+    point at `$LATEST`. `refuses_events` stands for an account that asks more often than it may: asynchronous
+    invocations are answered with 429.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Function:
     maximum_retry_attempts: int = MAX_RETRIES
     maximum_event_age_s: int = MAX_EVENT_AGE_S
     reserved_concurrency: int | None = None
+    refuses_events: bool = False
     aliases: frozenset[str] = frozenset()
     revision: str = field(default_factory=lambda: str(uuid4()))
     last_modified: datetime = field(default_factory=_now)

@@ -11,6 +11,7 @@ from typing import Self
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox import functions
+from sandbox.asynchronous import AWS_WAITS_S
 from sandbox.clients import CREDENTIALS, Clients
 from sandbox.emulator import HOST, Emulator
 from sandbox.service import LambdaService
@@ -47,10 +48,10 @@ class Sandbox:
     def __enter__(self) -> Self:
         """Start everything; the emulator comes up while the rest does."""
         with ExitStack() as ending:
-            self._emulator.start()
-            ending.push(self._emulator)
             self._server = _listen(self._lambda_port)
             self.lambda_endpoint = f"http://{HOST}:{self._server.port}"
+            ending.push(self._emulator)
+            self._emulator.start(self.lambda_endpoint, self._retry_waits_s[0] / AWS_WAITS_S[0])
             self.clients = Clients(self.endpoint, self.lambda_endpoint)
             ending.callback(self.clients.close)
             service = LambdaService(self.data_dir / "logs", self.env, self.clients, self._retry_waits_s)

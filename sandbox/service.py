@@ -13,7 +13,7 @@ from sandbox.delivery import Delivery
 from sandbox.environment import Invocation, Result
 from sandbox.functions import FunctionName, QueueMapping, Registry
 from sandbox.mapping import Poller
-from sandbox.pool import Pool
+from sandbox.pool import Pool, Throttled
 from sandbox.shards import StreamPoller
 from sandbox.streams import StreamMapping, open_source
 from sandbox.zygote import Zygote
@@ -94,8 +94,10 @@ class LambdaService:
 
         Raises:
             NoSuchFunction: There is no such function, version or alias.
+            Throttled: It refuses events.
         """
-        self.functions.get(target.name, target.qualifier)
+        if self.functions.get(target.name, target.qualifier).refuses_events:
+            raise Throttled(target.name)
         event = AsyncEvent(target=target, payload=payload)
         self._queue.put(event)
         return event.request_id
