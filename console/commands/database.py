@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,8 +47,6 @@ def said_plainly() -> Iterator[None]:
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise RedriveError(f"The database cannot be used: {reason}. See DATABASE_URL and REDRIVE_DATA_DIR.") from error
-    except CommandError as error:
-        raise RedriveError(f"The database's schema is not one that this version knows: {error}.") from error
 
 
 def _bring_up_to_date(settings: Settings, engine: Engine) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
+from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 from deadletter.store.engine import make_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # Alembic's environment is a module's globals: within one process, one thread migrates at a time.
 _ALONE = threading.Lock()
@@ -24,26 +25,43 @@ def upgrade(settings: Settings) -> None:
     """Migrate the settings' database to the newest schema; nothing happens where it is there already.
 
     Safe when two start at once: one migrates while the other waits, and then finds nothing to do.
+
+    Raises:
+        RedriveError: The database has a schema that this version does not know: a newer one's.
     """
+    # Every command asks whether the schema is the newest, and next to none has to migrate: Alembic is slow to load.
+    from alembic import command  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     engine = make_engine(settings)
     try:
         with _ALONE, engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError as error:
+        raise RedriveError(f"The database's schema is not one that this version knows: {error}.") from error
     finally:
         engine.dispose()
 
 
 def is_current(engine: Engine) -> bool:
     """Return whether the database has the newest schema. Changes nothing."""
-    newest = ScriptDirectory.from_config(alembic_config()).get_heads()
     with engine.connect() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == set(newest)
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == [newest()]
+
+
+def newest() -> str:
+    """Return the newest revision: a migration's file begins with its revision, and they count up."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def alembic_config() -> Config:
     """Return Alembic's configuration: where the migrations lie. `migrations/env.py` knows the rest."""
+    from alembic.config import Config  # noqa: PLC0415 - see upgrade
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

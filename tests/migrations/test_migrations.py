@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from deadletter.settings import Settings
 from deadletter.store import is_current, make_engine, upgrade
-from deadletter.store.migrate import alembic_config
+from deadletter.store.migrate import alembic_config, newest
 from deadletter.store.models import Base
 from tests.conftest import make_postgres_database
 
@@ -112,3 +112,7 @@ def migrate_down(connection: Connection) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.downgrade(config, "base")
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert [newest()] == ScriptDirectory.from_config(alembic_config()).get_heads()
