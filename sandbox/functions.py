@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,7 @@ class Function:
     def __post_init__(self) -> None:
         within(self.maximum_retry_attempts, 0, MAX_RETRIES, "MaximumRetryAttempts")
         within(self.maximum_event_age_s, MIN_EVENT_AGE_S, MAX_EVENT_AGE_S, "MaximumEventAgeInSeconds")
+        one_of(self.dead_letter_arn, {"sqs", "sns"}, "DeadLetterConfig")
         for arn in filter(None, (self.dead_letter_arn, self.on_failure_arn)):
             if arn.endswith(".fifo"):
                 message = f"{arn} is FIFO: Lambda leaves failures in standard queues and topics only."
@@ -182,6 +183,17 @@ class Registry:
             return self._functions[name]
         except KeyError:
             raise NoSuchFunction(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}") from None
+
+
+def one_of(arn: str | None, services: Collection[str], name: str) -> None:
+    """Check of which service the place of a setting is, where it has one.
+
+    Raises:
+        BadFunction: *arn* is of none of *services*.
+    """
+    if arn is not None and not arn.startswith(tuple(f"arn:aws:{service}:" for service in services)):
+        message = f"{name} takes ARNs of {', '.join(sorted(services))}, and {arn!r} is none of those."
+        raise BadFunction(message)
 
 
 def within(value: int, least: int, most: int, name: str) -> None:

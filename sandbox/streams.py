@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 from sandbox.clients import Clients
-from sandbox.functions import REGION, BadFunction, within
+from sandbox.functions import REGION, one_of, within
 
 FOREVER = -1
 MOST_RETRIES = 10_000
@@ -39,9 +39,8 @@ class StreamMapping:
     last_modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        if not self.stream_arn.startswith(tuple(f"arn:aws:{service}:" for service in SOURCES)):
-            message = f"{self.stream_arn} is neither a Kinesis stream nor the stream of a DynamoDB table."
-            raise BadFunction(message)
+        one_of(self.stream_arn, SOURCES, "EventSourceArn")
+        one_of(self.on_failure_arn, {"sqs", "sns", "s3"}, "DestinationConfig")
         within(self.batch_size, 1, MOST_RECORDS, "BatchSize")
         within(self.maximum_retry_attempts, FOREVER, MOST_RETRIES, "MaximumRetryAttempts")
         if self.maximum_record_age_s != FOREVER:

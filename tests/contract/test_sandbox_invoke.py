@@ -329,6 +329,7 @@ def test_a_call_that_the_sandbox_does_not_have_says_so(lambda_client: Any, deplo
         ({"maximum_retry_attempts": 3}, "MaximumRetryAttempts is 3, and must be from 0 to 2."),
         ({"maximum_event_age_s": 59}, "MaximumEventAgeInSeconds is 59, and must be from 60 to 21600."),
         ({"dead_letter_arn": "arn:aws:sqs:eu-west-1:000000000000:q.fifo"}, "is FIFO"),
+        ({"dead_letter_arn": "arn:aws:s3:::failures"}, "is none of those"),
     ],
 )
 def test_settings_that_aws_refuses_are_refused(settings: dict[str, Any], told: str, tmp_path: Path) -> None:

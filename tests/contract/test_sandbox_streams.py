@@ -302,6 +302,7 @@ def test_a_stream_mapping_is_listed_with_its_settings(
     "wrong",
     [
         {"stream_arn": "arn:aws:sqs:eu-west-1:000000000000:orders"},
+        {"on_failure_arn": "arn:aws:lambda:eu-west-1:000000000000:function:other"},
         {"maximum_retry_attempts": -2},
         {"maximum_record_age_s": 59},
         {"batch_size": 0},
