@@ -49,7 +49,7 @@ class Asked:
     "--invocation", type=click.Choice(["Event", "RequestResponse"]), default="RequestResponse", show_default=True
 )
 @click.option("--yes", is_flag=True, help="Start without asking.")
-@click.option("--wait", is_flag=True, help="Follow to the end; exit 1 if anything failed again or is unknown.")
+@click.option("--wait", is_flag=True, help="Follow to the end; exit 1 unless all that was to be sent succeeded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes.")
 @click.argument("more_events", nargs=-1, metavar="")
 def send(  # noqa: PLR0913 - one parameter an option
@@ -176,5 +176,6 @@ def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
 
 
 def exit_code(row: RedriveRow) -> int:
-    """Return 1 if something failed again, or nobody knows what became of it."""
-    return 1 if row.failed_again or row.unknown else 0
+    """Return 1 when a redrive has ended and something that its plan was to send did not succeed, for whatever reason."""
+    to_send = sum(line["count"] for line in row.targets)
+    return 1 if row.ended and row.succeeded < to_send else 0

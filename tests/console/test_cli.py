@@ -297,7 +297,7 @@ def test_waiting_follows_a_redrive_to_its_end(run: Run, night: Engine) -> None:
     other.start()
     done = run("send", "--event", 1, 2, "--yes", "--wait", "--json")
     other.join()
-    assert done.code == 0
+    assert done.code == 1
     assert (done.json["status"], done.json["ended"], done.json["cancelled_by"]) == ("cancelled", True, "grace")
     assert (done.json["sent"], done.json["skipped"]) == (0, 2)
     assert done.err == "No worker is running, so nothing is sent until one starts: redrive work\n"
@@ -316,10 +316,12 @@ def test_to_stop_following_stops_nothing_else(env: dict[str, str], night: Engine
         assert get_redrive(session, 1).status is RedriveStatus.RUNNING
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED_AGAIN, Outcome.UNKNOWN])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED_AGAIN, Outcome.UNKNOWN, Outcome.SKIPPED])
 def test_a_redrive_after_which_something_is_not_well_is_a_failure(outcome: Outcome) -> None:
-    assert exit_code(make_redrive_row(planned=3, succeeded=2, **{outcome.value: 1})) == 1
-    assert exit_code(make_redrive_row(planned=3, succeeded=3)) == 0
+    ended = {"status": RedriveStatus.FINISHED, "planned": 3, "targets": [{"count": 2}]}
+    assert exit_code(make_redrive_row(**ended, succeeded=1, **{"skipped": 1, outcome.value: 1})) == 1
+    assert exit_code(make_redrive_row(**ended, succeeded=2, skipped=1)) == 0
+    assert exit_code(make_redrive_row(**ended | {"status": RedriveStatus.RUNNING}, waiting=2)) == 0
 
 
 # Show and cancel
