@@ -176,6 +176,6 @@ def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
 
 
 def exit_code(row: RedriveRow) -> int:
-    """Return 1 when a redrive has ended and something that its plan was to send did not succeed, for whatever reason."""
+    """Return 1 when a redrive has ended and not everything that its plan was to send succeeded, for whatever reason."""
     to_send = sum(line["count"] for line in row.targets)
     return 1 if row.ended and row.succeeded < to_send else 0
