@@ -58,7 +58,7 @@ def _redrive_everything(page: Page, console: str) -> None:
     page.get_by_role("button", name=re.compile("^Redrive")).click()
     page.get_by_role("button", name=re.compile("^Redrive .* events$")).click()
     expect(page.get_by_text(re.compile(r"\d+ succeeded")).first).to_be_visible()
-    page.wait_for_timeout(3500)  # half-way
+    page.wait_for_timeout(5500)  # half-way
 
 
 def _deploy_fix(sandbox: str) -> None:
