@@ -11,6 +11,7 @@ import click
 
 from deadletter.errors import BadInput, ParseError
 from deadletter.event import Cause, Json
+from deadletter.fingerprint import cause_from
 from deadletter.fingerprint import fingerprint as fingerprint_of
 from deadletter.jsontext import decode
 from deadletter.parse import describe, parse_message, read_entry
@@ -56,25 +57,7 @@ def _causes(file: BinaryIO) -> Iterator[Cause]:
 
 
 def _cause(number: int, value: dict[str, Json]) -> Cause:
-    return Cause(
-        function_arn=_text(number, value, "function_arn"),
-        error_type=_text(number, value, "error_type"),
-        error_message=_text(number, value, "error_message"),
-        stack_trace=_stack(number, value.get("stack_trace")),
-    )
-
-
-def _text(number: int, value: dict[str, Json], name: str) -> str | None:
-    found = value.get(name)
-    if found is None or isinstance(found, str):
-        return found
-    raise BadInput(f"Line {number}: {name} must be a text or null.")
-
-
-def _stack(number: int, value: Json) -> list[str] | None:
-    """Return the frames; a stack that is one text has one to a line."""
-    if isinstance(value, str):
-        return value.splitlines()
-    if value is None or (isinstance(value, list) and all(isinstance(frame, str) for frame in value)):
-        return value
-    raise BadInput(f"Line {number}: stack_trace must be a list of texts, or null.")
+    try:
+        return cause_from(value)
+    except BadInput as error:
+        raise BadInput(f"Line {number}: {error}") from None

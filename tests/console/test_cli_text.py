@@ -102,8 +102,8 @@ def test_a_stack_as_one_text_is_its_lines() -> None:
         ("nonsense", "Line 2 is not a JSON object such as"),
         ("[1]", "Line 2 is not a JSON object such as"),
         ("", "Line 2 is not a JSON object such as"),
-        ('{"error_type": 3}', "Line 2: error_type must be a text or null."),
-        ('{"stack_trace": [1]}', "Line 2: stack_trace must be a list of texts, or null."),
+        ('{"error_type": 3}', "Line 2: error_type is 3, and must be a text or null."),
+        ('{"stack_trace": [1]}', "Line 2: stack_trace is [1], and must be a text, a list of texts, or null."),
     ],
 )
 def test_a_bad_line_is_named_and_the_lines_before_it_are_answered(line: str, sentence: str) -> None:
