@@ -13,6 +13,7 @@ import boto3
 
 from bench.rounds import Ratio, compare
 from deadletter import aws
+from deadletter.actor import Actor
 from deadletter.event import ReceivedMessage
 from deadletter.ports import Source, SourceState
 from deadletter.settings import Settings
@@ -88,7 +89,7 @@ def _collect(queue_url: str, queue_arn: str) -> float:
         upgrade(settings)
         engine = make_engine(settings)
         with write(engine) as session:
-            add_source(session, queue_arn, target=None, now=datetime.now(UTC))
+            add_source(session, queue_arn, target=None, by=Actor("bench", "command line"), now=datetime.now(UTC))
         _fill(queue_url)
         done = _Countdown(MESSAGES)
         worker = Worker(settings, engine, open_source=_counting(done))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter import store
+from deadletter.actor import Actor
 from deadletter.settings import Settings
 
 _KEY = "redrive"
@@ -41,6 +42,21 @@ def register(app: Flask, wiring: Wiring) -> None:
 def settings() -> Settings:
     """Return the settings."""
     return _wiring().settings
+
+
+def operator() -> str:
+    """Return who acts: the settings' operator, until there is a sign-in."""
+    return settings().operator
+
+
+def where() -> str:
+    """Return where this request comes from: the address of whoever is connected."""
+    return request.remote_addr or "unknown address"
+
+
+def actor() -> Actor:
+    """Return who acts, and from where: what every change says to the audit trail."""
+    return Actor(operator(), where())
 
 
 def engine() -> Engine:

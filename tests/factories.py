@@ -11,12 +11,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from deadletter.actor import Actor
 from deadletter.event import FailedEvent, Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.fingerprint import cause_of, fingerprint
 from deadletter.store.ingest import Parsed, store_messages
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import add_source
 
+ADA, BOB, GRACE = (Actor(name, "192.0.2.7") for name in ("ada", "bob", "grace"))
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """What time it is in most tests."""
 
@@ -84,7 +86,7 @@ def make_parsed(
 def make_source(session: Session, name: str = "orders-dlq", **given: Any) -> SourceRow:
     """Return a source that is registered."""
     given.setdefault("target", None)
-    return add_source(session, ACCOUNT.format("sqs", name), now=NOW - timedelta(days=1), **given)
+    return add_source(session, ACCOUNT.format("sqs", name), by=ADA, now=NOW - timedelta(days=1), **given)
 
 
 def store_some(session: Session, *parsed: Parsed, source: str = "orders-dlq", now: datetime = NOW) -> int:

@@ -25,7 +25,7 @@ from deadletter.settings import Settings
 from deadletter.store import make_engine, sources, upgrade, write
 from deadletter.store.ingest import store_messages
 from deadletter.store.redrives.workers import heartbeat
-from tests.factories import ACCOUNT
+from tests.factories import ACCOUNT, ADA
 
 WEEK_H = 168
 
@@ -140,7 +140,9 @@ def seed(engine: Engine, *, now: datetime, share: float = 1.0) -> None:
     with write(engine) as session:
         heartbeat(session, "seed", started_at=now - timedelta(hours=1), now=now, doing="collecting")
         for name in SOURCES:
-            source = sources.add_source(session, _arn("sqs", name), target=_target(name), now=now - timedelta(days=30))
+            source = sources.add_source(
+                session, _arn("sqs", name), target=_target(name), by=ADA, now=now - timedelta(days=30)
+            )
             causes = [cause for cause in CAUSES if cause.source == name]
             messages = [message for cause in causes for message in _messages(cause, now, share, chance)]
             store_messages(session, source.id, parse_batch(messages, source), now=now)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from deadletter import store
+from deadletter.actor import Actor
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 
@@ -17,6 +18,11 @@ from deadletter.settings import Settings
 def utc_now() -> datetime:
     """Return the time now, aware, UTC."""
     return datetime.now(tz=UTC)
+
+
+def actor(settings: Settings) -> Actor:
+    """Return who acts at the command line, for the audit trail."""
+    return Actor(settings.operator, "command line")
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 import click
 from sqlalchemy import Engine
 
-from console.commands.database import database, utc_now
+from console.commands.database import actor, database, utc_now
 from console.commands.output import print_json, print_table
 from console.commands.sources import as_json_option
 from console.format import plural, visible
+from deadletter.actor import Actor
 from deadletter.aws.discovery import Scan, scan_account
 from deadletter.discovery import AccountMap, map_account
 from deadletter.discovery.account import short_name
@@ -31,10 +32,10 @@ def discover(*, register: bool, region: str, as_json: bool) -> None:
     """
     if not as_json:
         click.echo("Reading the account's listings, at most 5 calls a second ...", err=True)
-    with database() as (_, engine):
+    with database() as (settings, engine):
         scan = scan_account(region)
         found = _map(engine, scan)
-        added = _register(engine, found.places) if register else ()
+        added = _register(engine, found.places, actor(settings)) if register else ()
         found = _map(engine, scan) if added else found
     if as_json:
         said = {"refused": scan.refused, "calls": scan.calls, "seconds": round(scan.seconds, 3)}
@@ -50,12 +51,12 @@ def _map(engine: Engine, scan: Scan) -> AccountMap:
     return map_account(scan.account, registered)
 
 
-def _register(engine: Engine, places: Iterable[Place]) -> Sequence[Place]:
+def _register(engine: Engine, places: Iterable[Place], by: Actor) -> Sequence[Place]:
     """Add the places that need no question; return them."""
     clear = [place for place in places if place.registrable]
     with write(engine) as session:
         for place in clear:
-            add_source(session, place.arn, target=place.target, now=utc_now())
+            add_source(session, place.arn, target=place.target, by=by, now=utc_now())
     return clear
 
 

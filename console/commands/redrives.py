@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from console.commands.browse import take
-from console.commands.database import database, utc_now
+from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json, print_table, public, when
 from console.format import plural
 from console.plain import plain
@@ -52,7 +52,7 @@ def cancel(*, redrive_id: int, as_json: bool) -> None:
     with database() as (settings, engine):
         with read(engine) as session:
             before = get_redrive(session, redrive_id)
-        after = cancel_redrive(engine, redrive_id, by=settings.operator, now=utc_now())
+        after = cancel_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
     if as_json:
         print_json(summary(after, settings.secret_keys))
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import Engine
 
-from console.commands.database import database, utc_now
+from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json
 from console.commands.redrives import said, summary
 from console.format import plural
@@ -79,7 +79,7 @@ def send(  # noqa: PLR0913 - one parameter an option
         planned = _plan(engine, asked, settings)
         if not yes and not _confirmed(engine, planned, settings):
             return 1
-        row = redrive.start(engine, planned.id, digest=planned.digest, started_by=settings.operator, now=utc_now())
+        row = redrive.start(engine, planned.id, digest=planned.digest, started_by=actor(settings), now=utc_now())
         row = _follow(engine, row, settings) if wait else row
     return _tell(row, settings, as_json=as_json)
 
@@ -119,7 +119,7 @@ def _plan(engine: Engine, asked: Asked, settings: Settings) -> RedriveRow:
         target=asked.target,
         rate=asked.rate,
         invocation=asked.invocation,
-        asked_by=settings.operator,
+        asked_by=actor(settings),
         settings=settings,
         now=utc_now(),
     )
@@ -140,7 +140,7 @@ def _confirmed(engine: Engine, planned: RedriveRow, settings: Settings) -> bool:
     except click.Abort:
         sure = False
     if not sure:
-        redrive.cancel(engine, planned.id, by=settings.operator, now=utc_now())
+        redrive.cancel(engine, planned.id, by=actor(settings), now=utc_now())
         click.echo("Nothing was sent.", err=True)
     return sure
 

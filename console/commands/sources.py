@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from console.commands.database import database, utc_now
+from console.commands.database import actor, database, utc_now
 from console.commands.output import print_json, print_table, when
 from console.plain import plain
 from deadletter.event import Json
@@ -39,8 +39,8 @@ def list_(*, as_json: bool) -> None:
 def add(*, arn: str, target_arn: str | None, as_json: bool) -> None:
     """Register the queue ARN as a source; again with another --target, to change that."""
     target = parse_target(target_arn) if target_arn else None
-    with database() as (_, engine), write(engine) as session:
-        row = add_source(session, arn, target=target, now=utc_now())
+    with database() as (settings, engine), write(engine) as session:
+        row = add_source(session, arn, target=target, by=actor(settings), now=utc_now())
     if as_json:
         print_json(_public(row))
     else:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from console import format as fmt
 from console import life, lists
-from console.context import engine, now, session, settings
+from console.context import actor, engine, now, session, settings
 from console.forms import Listing, local_path, read_selection
 from deadletter import store
 from deadletter.errors import NotFound
@@ -62,7 +62,7 @@ def archive() -> Response:
     """Hide the selected events from the lists of what is open; nothing is deleted."""
     chosen = read_selection(request.form, now=now())
     with store.write(engine()) as writing:
-        return _back("archived", queries.archive_events(writing, chosen))
+        return _back("archived", queries.archive_events(writing, chosen, by=actor(), now=now()))
 
 
 @bp.post("/unarchive")
@@ -70,7 +70,7 @@ def unarchive() -> Response:
     """Bring the selected events back."""
     chosen = read_selection(request.form, now=now())
     with store.write(engine()) as writing:
-        return _back("unarchived", queries.unarchive_events(writing, chosen))
+        return _back("unarchived", queries.unarchive_events(writing, chosen, by=actor(), now=now()))
 
 
 def _back(done: str, n: int) -> Response:

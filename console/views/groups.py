@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console import charts, lists, runbook
-from console.context import engine, now, session
+from console.context import actor, engine, now, session
 from console.forms import Listing, local_path
 from deadletter import fingerprint, store
 from deadletter.errors import BadInput
@@ -53,7 +53,8 @@ def show(group_id: int) -> str:
 def archive(group_id: int) -> Response:
     """Archive what is unresolved of a group."""
     with store.write(engine()) as writing:
-        n = queries.archive_events(writing, EventFilter(group=group_id, status=EventStatus.UNRESOLVED))
+        chosen = EventFilter(group=group_id, status=EventStatus.UNRESOLVED)
+        n = queries.archive_events(writing, chosen, by=actor(), now=now())
     return redirect(url_for(".show", group_id=group_id, archived=n), 303)
 
 
@@ -61,7 +62,8 @@ def archive(group_id: int) -> Response:
 def unarchive(group_id: int) -> Response:
     """Bring back what is archived of a group."""
     with store.write(engine()) as writing:
-        n = queries.unarchive_events(writing, EventFilter(group=group_id, status=EventStatus.ARCHIVED))
+        chosen = EventFilter(group=group_id, status=EventStatus.ARCHIVED)
+        n = queries.unarchive_events(writing, chosen, by=actor(), now=now())
     return redirect(url_for(".show", group_id=group_id, unarchived=n), 303)
 
 

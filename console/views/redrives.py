@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console import progress as words
-from console.context import engine, now, session, settings
+from console.context import actor, engine, now, session, settings
 from console.empty import alive
 from console.forms import Form, Listing, read_id, read_rate, read_selection
 from deadletter import redrive as use
@@ -65,9 +65,9 @@ def progress(redrive_id: int) -> str:
 @bp.post("/<int:redrive_id>/start")
 def start(redrive_id: int) -> Response | tuple[str, int]:
     """Start sending what the plan says; 409 with the plan as it is now if that is not what was confirmed."""
-    digest, by = request.form.get("digest", ""), settings().operator
+    digest = request.form.get("digest", "")
     try:
-        use.start(engine(), redrive_id, digest=digest, started_by=by, now=now())
+        use.start(engine(), redrive_id, digest=digest, started_by=actor(), now=now())
     except (ChangedSincePlan, IllegalMove) as error:
         return _page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
@@ -77,7 +77,7 @@ def start(redrive_id: int) -> Response | tuple[str, int]:
 def cancel(redrive_id: int) -> Response | tuple[str, int]:
     """Send no more of it; what is sent stays sent."""
     try:
-        use.cancel(engine(), redrive_id, by=settings().operator, now=now())
+        use.cancel(engine(), redrive_id, by=actor(), now=now())
     except IllegalMove as error:
         return _page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
@@ -91,7 +91,7 @@ def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         target=use.parse_target(target) if target else None,
         rate=read_rate(form),
         invocation=form.get("invocation", "RequestResponse"),
-        asked_by=settings().operator,
+        asked_by=actor(),
         settings=settings(),
         now=now(),
     )
@@ -107,7 +107,7 @@ def _chosen_before(redrive_id: int) -> EventFilter | Sequence[int]:
 def _discard(redrive_id: int | None) -> None:
     """Cancel the plan that another one takes the place of; one that was started meanwhile goes on."""
     if redrive_id and redrives.get_redrive(session(), redrive_id).status is RedriveStatus.PLANNED:
-        use.cancel(engine(), redrive_id, by=settings().operator, now=now())
+        use.cancel(engine(), redrive_id, by=actor(), now=now())
 
 
 def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.context import engine, now, session
+from console.context import actor, engine, now, session
 from console.policy import policy_of
 from deadletter import redrive as use
 from deadletter import store
@@ -30,7 +30,7 @@ def add() -> Response | tuple[str, int]:
     """Register a source by its ARN; a known one gets the target."""
     try:
         with store.write(engine()) as writing:
-            add_source(writing, request.form.get("arn", "").strip(), target=_target(), now=now())
+            add_source(writing, request.form.get("arn", "").strip(), target=_target(), by=actor(), now=now())
     except BadInput as error:
         return _page(form=request.form, error=str(error)), 422
     return redirect(url_for(".index"), 303)
@@ -41,7 +41,7 @@ def set_target(source_id: int) -> Response | tuple[str, int]:
     """Say where a source's events go when their records do not."""
     try:
         with store.write(engine()) as writing:
-            store_target(writing, source_id, _target())
+            store_target(writing, source_id, _target(), by=actor(), now=now())
     except BadInput as error:
         failing = {"id": source_id, "target": request.form.get("target", ""), "error": str(error)}
         return _page(failing=failing), 422

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from deadletter.actor import Actor
 from deadletter.errors import BadInput
 from deadletter.event import FUNCTION_ARN, QUEUE_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
@@ -18,6 +19,7 @@ from deadletter.plan import INVOCATIONS, Candidate, plan_redrive
 from deadletter.rebuild import payload_is_json
 from deadletter.settings import Settings
 from deadletter.store import read, write
+from deadletter.store.audit import note
 from deadletter.store.redrives import get_redrive, plans, selections
 from deadletter.store.rows import RedriveRow
 
@@ -38,7 +40,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     target: TargetRef | None = None,
     rate: float | None = None,
     invocation: str = "RequestResponse",
-    asked_by: str,
+    asked_by: Actor,
     settings: Settings,
     now: datetime,
 ) -> int:
@@ -50,7 +52,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         target: Where all of them are to go; None sends each to its own target.
         rate: Events per second; None takes the settings' rate.
         invocation: How functions are invoked: `RequestResponse` or `Event`.
-        asked_by: Who asks, for the record.
+        asked_by: Who asks, and from where: for the record, and the audit trail.
         settings: Says the default rate and settling time.
         now: The time now, UTC.
 
@@ -67,20 +69,23 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         title = selections.title_of(session, selection)
     plan = plan_redrive(known, override=target, rate=rate, invocation=invocation)
     with write(engine) as session:
-        return plans.create(
+        redrive_id = plans.create(
             session,
             plan,
             title=title,
             selection=_as_data(selection),
             invocation=invocation,
             rate=rate,
-            asked_by=asked_by,
+            asked_by=asked_by.name,
             planned_at=now,
             settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
         )
+        details = {"title": title, "count": plan.count, "digest": plan.digest}
+        note(session, asked_by, "plan", "redrive", redrive_id, details=details, now=now)
+        return redrive_id
 
 
-def start(engine: Engine, redrive_id: int, *, digest: str, started_by: str, now: datetime) -> RedriveRow:
+def start(engine: Engine, redrive_id: int, *, digest: str, started_by: Actor, now: datetime) -> RedriveRow:
     """Let a planned redrive run; *digest* is that of the plan that was confirmed.
 
     Raises:
@@ -89,12 +94,13 @@ def start(engine: Engine, redrive_id: int, *, digest: str, started_by: str, now:
         IllegalMove: It was started or cancelled before, or its plan has nothing to send.
     """
     with write(engine) as session:
-        plans.start(session, redrive_id, digest=digest, started_by=started_by, now=now)
+        plans.start(session, redrive_id, digest=digest, started_by=started_by.name, now=now)
+        note(session, started_by, "start", "redrive", redrive_id, details={"digest": digest}, now=now)
         session.flush()
         return get_redrive(session, redrive_id)
 
 
-def cancel(engine: Engine, redrive_id: int, *, by: str, now: datetime) -> RedriveRow:
+def cancel(engine: Engine, redrive_id: int, *, by: Actor, now: datetime) -> RedriveRow:
     """End a redrive by hand: what was sent stays sent, what waits will not be sent.
 
     Raises:
@@ -102,9 +108,12 @@ def cancel(engine: Engine, redrive_id: int, *, by: str, now: datetime) -> Redriv
         IllegalMove: It has ended already.
     """
     with write(engine) as session:
-        plans.cancel(session, redrive_id, by=by, now=now)
+        plans.cancel(session, redrive_id, by=by.name, now=now)
         session.flush()
-        return get_redrive(session, redrive_id)
+        row = get_redrive(session, redrive_id)
+        details = {"sent": row.ever_sent, "skipped": row.skipped}
+        note(session, by, "cancel", "redrive", redrive_id, details=details, now=now)
+        return row
 
 
 def parse_target(arn: str) -> TargetRef:

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
+from deadletter.actor import Actor
 from deadletter.errors import BadInput, NotFound
 from deadletter.event import FUNCTION_ARN, QUEUE_ARN, TargetKind, TargetRef, name_of, storable
 from deadletter.ports import SourceState
+from deadletter.store.audit import note
 from deadletter.store.engine import insert_for
 from deadletter.store.instant import hour_of
 from deadletter.store.models import Event, Source, SourceHour
@@ -22,13 +24,14 @@ from deadletter.store.rowset import table_of
 _EXAMPLE = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 
 
-def add_source(session: Session, arn: str, *, target: TargetRef | None, now: datetime) -> SourceRow:
+def add_source(session: Session, arn: str, *, target: TargetRef | None, by: Actor, now: datetime) -> SourceRow:
     """Register a queue as a source; one that is registered already gets *target*, if given.
 
     Args:
         session: A session that writes.
         arn: An SQS queue's.
         target: Where its events are to be sent when their records do not say; None: not known.
+        by: Who adds it, for the audit trail.
         now: When it was added.
 
     Raises:
@@ -40,12 +43,13 @@ def add_source(session: Session, arn: str, *, target: TargetRef | None, now: dat
     row = {"arn": arn, "kind": "sqs", "added_at": now, "collected_total": 0}
     session.execute(insert_for(session)(table_of(Source)).values(row).on_conflict_do_nothing())
     source_id = session.scalars(select(Source.id).where(Source.arn == arn)).one()
+    note(session, by, "add", "source", source_id, details={"arn": arn}, now=now)
     if target is not None:
-        set_target(session, source_id, target)
+        set_target(session, source_id, target, by=by, now=now)
     return get_source(session, source_id, now=now)
 
 
-def set_target(session: Session, source_id: int, target: TargetRef | None) -> None:
+def set_target(session: Session, source_id: int, target: TargetRef | None, *, by: Actor, now: datetime) -> None:
     """Say where a source's events go when their records do not say; events that have no target get it too.
 
     Raises:
@@ -56,6 +60,7 @@ def set_target(session: Session, source_id: int, target: TargetRef | None) -> No
         _check_target(target)
     kind, arn = (target.kind.value, target.arn) if target else (None, None)
     _note(session, source_id, target_kind=kind, target_arn=arn)
+    note(session, by, "target", "source", source_id, details={"target": arn}, now=now)
     if target is not None:
         without = update(Event).where(Event.source_id == source_id, Event.target_arn.is_(None))
         session.execute(without.values(target_kind=kind, target_arn=arn).execution_options(synchronize_session=False))

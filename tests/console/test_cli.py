@@ -28,7 +28,7 @@ from deadletter.settings import Settings
 from deadletter.store import make_engine, read
 from deadletter.store.redrives import get_redrive, list_redrives
 from tests.conftest import make_postgres_database
-from tests.factories import ACCOUNT, FUNCTION, NOW, QUEUE
+from tests.factories import ACCOUNT, ADA, FUNCTION, GRACE, NOW, QUEUE
 from tests.night import CARD, store_night
 from tests.rows import make_redrive_row
 
@@ -82,14 +82,14 @@ def cards_group(run: Run) -> int:
 
 
 def plan(engine: Engine, settings: Settings, *event_ids: int) -> tuple[int, str]:
-    redrive_id = create_plan(engine, event_ids, asked_by="ada", settings=settings, now=NOW)
+    redrive_id = create_plan(engine, event_ids, asked_by=ADA, settings=settings, now=NOW)
     with read(engine) as session:
         return redrive_id, get_redrive(session, redrive_id).digest
 
 
 def started(engine: Engine, settings: Settings, *event_ids: int) -> int:
     redrive_id, digest = plan(engine, settings, *event_ids)
-    return start(engine, redrive_id, digest=digest, started_by="ada", now=NOW).id
+    return start(engine, redrive_id, digest=digest, started_by=ADA, now=NOW).id
 
 
 # Sources
@@ -290,7 +290,7 @@ def test_waiting_follows_a_redrive_to_its_end(run: Run, night: Engine) -> None:
             with read(night) as session:
                 running = list_redrives(session, status=RedriveStatus.RUNNING).rows
             if running:
-                cancel(night, running[0].id, by="grace", now=NOW)
+                cancel(night, running[0].id, by=GRACE, now=NOW)
                 return
 
     other = Thread(target=end_it)

@@ -13,7 +13,7 @@ from deadletter.event import TargetKind
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.sources import add_source, list_sources
-from tests.factories import NOW
+from tests.factories import ADA, NOW
 
 WHERE = "eu-west-1:123456789012"
 CAPTURE, NOTIFY, ALONE = (f"arn:aws:lambda:{WHERE}:function:{name}" for name in ("capture", "notify", "alone"))
@@ -103,7 +103,7 @@ def test_registering_twice_changes_nothing_and_says_what_is_registered(run: Run,
 
 def test_a_target_that_a_person_chose_is_left_alone(run: Run, sqlite_engine: Engine) -> None:
     with write(sqlite_engine) as session:
-        add_source(session, DLQ, target=None, now=NOW)
+        add_source(session, DLQ, target=None, by=ADA, now=NOW)
     run("--register")
 
     assert sources(sqlite_engine)[DLQ] == (None, None)

@@ -21,6 +21,7 @@ from deadletter.store.sources import add_source
 from sandbox.demo.processes import Product, wait_until_served
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
+from tests.factories import ADA
 from tests.seed import seed
 from tests.tools import require_tool
 
@@ -111,7 +112,7 @@ def _register(shop: Shop, data_dir: Path) -> None:
     with write(engine) as session:
         for arn in shop.failure_arns:
             target = TargetRef(TargetKind.LAMBDA, shop.capture_arn) if arn == shop.capture_dlq_arn else None
-            add_source(session, arn, target=target, now=datetime.now(tz=UTC))
+            add_source(session, arn, target=target, by=ADA, now=datetime.now(tz=UTC))
     engine.dispose()
 
 

@@ -22,10 +22,10 @@ from deadletter.store.redrives.tending import tend
 from deadletter.store.redrives.workers import heartbeat
 from deadletter.store.rows import ItemRow, RedriveRow
 from deadletter.store.sources import list_sources, note_collected
-from tests.factories import FUNCTION, NOW, make_parsed, store_some
+from tests.factories import ADA, FUNCTION, NOW, make_parsed, store_some
 
 SETTINGS = Settings(rate=1_000.0, settle_s=60.0)
-FIXED = {"asked_by": "ada", "settings": SETTINGS, "now": NOW}
+FIXED = {"asked_by": ADA, "settings": SETTINGS, "now": NOW}
 
 
 def store(engine: Engine, count: int, **facts: Any) -> list[int]:
@@ -48,7 +48,7 @@ def plan(engine: Engine, selection: EventFilter | list[int] | None = None, **giv
 
 def run(engine: Engine, selection: EventFilter | list[int] | None = None, **given: Any) -> RedriveRow:
     planned = plan(engine, selection, **given)
-    return redrive.start(engine, planned.id, digest=planned.digest, started_by="ada", now=NOW)
+    return redrive.start(engine, planned.id, digest=planned.digest, started_by=ADA, now=NOW)
 
 
 def show(engine: Engine, redrive_id: int) -> RedriveRow:

@@ -21,7 +21,17 @@ from deadletter.store.queries import archive_events, unarchive_events
 from deadletter.store.redrives.claims import Claimed
 from deadletter.store.redrives.outcomes import Report
 from deadletter.store.redrives.tending import list_open
-from tests.factories import NOW, make_dlq_event, make_event, make_id, make_message, make_parsed, make_source, store_some
+from tests.factories import (
+    ADA,
+    NOW,
+    make_dlq_event,
+    make_event,
+    make_id,
+    make_message,
+    make_parsed,
+    make_source,
+    store_some,
+)
 from tests.store.redriving import DECLINED, OTHER, look, report, run, take, tell
 
 FAILURES: list[FailedEvent] = [
@@ -69,7 +79,8 @@ class Bookkeeping(RuleBasedStateMachine):
         self.sent: list[tuple[str, str]] = []
         with write(self.engine) as session:
             session.execute(text("UPDATE events SET redrive_id = NULL"))
-            for name in ("search", "redrive_items", *(table.name for table in reversed(Base.metadata.sorted_tables))):
+            tables = reversed(Base.metadata.sorted_tables)
+            for name in ("search", "redrive_items", *(table.name for table in tables if table.name != "audit")):
                 session.execute(text(f"DELETE FROM {name}"))  # noqa: S608 - our own tables
             self.sources = [make_source(session, name).id for name in ("orders-dlq", "billing-dlq")]
 
@@ -99,12 +110,12 @@ class Bookkeeping(RuleBasedStateMachine):
     @rule(which=some)
     def a_person_archives(self, which: list[int]) -> None:
         with write(self.engine) as session:
-            archive_events(session, self.events(session, which))
+            archive_events(session, self.events(session, which), by=ADA, now=NOW)
 
     @rule(which=some)
     def a_person_unarchives(self, which: list[int]) -> None:
         with write(self.engine) as session:
-            unarchive_events(session, self.events(session, which))
+            unarchive_events(session, self.events(session, which), by=ADA, now=NOW)
 
     @rule(which=some, outcomes=st.lists(outcomes, min_size=3, max_size=3), written=st.booleans())
     def a_redrive_sends(self, which: list[int], outcomes: list[Outcome], *, written: bool) -> None:

@@ -13,7 +13,7 @@ from deadletter.outcome import EventStatus, Outcome
 from deadletter.store import read, write
 from deadletter.store.failures import FailedAgain, fail_again
 from deadletter.store.queries import archive_events, get_event, iter_events, list_events, report_facts
-from tests.factories import ACCOUNT, NOW, make_parsed, store_some
+from tests.factories import ACCOUNT, ADA, NOW, make_parsed, store_some
 from tests.store.redriving import DECLINED, look, report, run, take, tell
 
 HOUR = timedelta(hours=1)
@@ -33,7 +33,7 @@ def store_night(session: Session) -> None:
 
 def test_a_report_counts_what_failed_in_its_time(session: Session) -> None:
     store_night(session)
-    archive_events(session, EventFilter(error_type="TimeoutError"))
+    archive_events(session, EventFilter(error_type="TimeoutError"), by=ADA, now=NOW)
 
     facts = report_facts(session, NIGHT, now=NOW)
 

@@ -36,7 +36,7 @@ from deadletter.store.queries import (
 )
 from deadletter.store.rows import EventRow
 from deadletter.store.sources import list_sources
-from tests.factories import ACCOUNT, NOW, make_parsed, make_source
+from tests.factories import ACCOUNT, ADA, NOW, make_parsed, make_source
 from tests.statements import counted
 
 HOURS = timedelta(hours=1)
@@ -58,7 +58,7 @@ def fill(session: Session, n: int, *, seed: int = 1) -> None:
             for _ in range(n // 2)
         ]
         store_messages(session, source_id, batch, now=NOW)
-    archive_events(session, [row.id for row in list_events(session, EventFilter(), limit=n // 3).rows])
+    archive_events(session, [row.id for row in list_events(session, EventFilter(), limit=n // 3).rows], by=ADA, now=NOW)
 
 
 PARTS: dict[str, Any] = {
@@ -172,10 +172,10 @@ def test_what_stands_above_the_lists_adds_up(shelf: Engine) -> None:
 def test_archived_events_come_back(shelf: Engine) -> None:
     with write(shelf) as session:
         before = status_counts(session)
-        n = archive_events(session, EventFilter(function="shop-1"))
+        n = archive_events(session, EventFilter(function="shop-1"), by=ADA, now=NOW)
         assert status_counts(session).archived == before.archived + n
         assert n > 0
-        assert unarchive_events(session, EventFilter()) == before.archived + n
+        assert unarchive_events(session, EventFilter(), by=ADA, now=NOW) == before.archived + n
         assert status_counts(session).unresolved == before.total
         assert recount(session) == []
 

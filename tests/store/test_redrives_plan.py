@@ -18,7 +18,7 @@ from deadletter.store import write
 from deadletter.store.failures import move_events
 from deadletter.store.redrives.pauses import Busy
 from deadletter.store.rows import RedriveRow
-from tests.factories import FUNCTION, NOW, make_event, make_message, make_parsed, store_some
+from tests.factories import ADA, BOB, FUNCTION, NOW, make_event, make_message, make_parsed, store_some
 from tests.store.redriving import (
     check_counters,
     event,
@@ -119,7 +119,7 @@ def test_a_plan_with_nothing_to_send_says_why_and_cannot_be_started(engine: Engi
     planned = plan(engine)
 
     with pytest.raises(IllegalMove, match="Nothing in this plan can be sent"):
-        redrive.start(engine, planned.id, digest=planned.digest, started_by="ada", now=NOW)
+        redrive.start(engine, planned.id, digest=planned.digest, started_by=ADA, now=NOW)
 
 
 def test_a_payload_that_is_no_json_is_not_planned_for_a_function(engine: Engine) -> None:
@@ -161,7 +161,7 @@ def test_another_plan_than_the_one_confirmed_is_not_started(engine: Engine) -> N
     planned = plan(engine)
 
     with pytest.raises(ChangedSincePlan):
-        redrive.start(engine, planned.id, digest="0" * 64, started_by="ada", now=NOW)
+        redrive.start(engine, planned.id, digest="0" * 64, started_by=ADA, now=NOW)
     assert show(engine, planned.id).status is RedriveStatus.PLANNED
 
 
@@ -170,14 +170,14 @@ def test_a_redrive_starts_only_once(engine: Engine) -> None:
     started = run(engine)
 
     with pytest.raises(IllegalMove, match="only once"):
-        redrive.start(engine, started.id, digest=started.digest, started_by="ada", now=NOW)
+        redrive.start(engine, started.id, digest=started.digest, started_by=ADA, now=NOW)
 
 
 def test_two_redrives_of_the_same_events_never_both_get_one(engine: Engine) -> None:
     first, second = store(engine, 2)
     both = plan(engine)
     run(engine, [first])
-    started = redrive.start(engine, both.id, digest=both.digest, started_by="bob", now=NOW)
+    started = redrive.start(engine, both.id, digest=both.digest, started_by=BOB, now=NOW)
 
     assert (started.waiting, started.skipped) == (1, 1)
     assert [item.reason for item in items(engine, both.id)] == [f"In redrive {both.id + 1} by now.", None]
@@ -190,7 +190,7 @@ def test_when_nothing_is_left_to_send_the_plan_is_out_of_date(engine: Engine) ->
     run(engine)
 
     with pytest.raises(ChangedSincePlan, match="None of the 2 events"):
-        redrive.start(engine, late.id, digest=late.digest, started_by="bob", now=NOW)
+        redrive.start(engine, late.id, digest=late.digest, started_by=BOB, now=NOW)
     assert show(engine, late.id).status is RedriveStatus.PLANNED
 
 
@@ -210,7 +210,7 @@ def test_starting_at_the_same_time_gives_every_event_to_one_redrive(engine: Engi
 
     def confirm(planned: RedriveRow) -> None:
         try:
-            started = redrive.start(engine, planned.id, digest=planned.digest, started_by="ada", now=NOW)
+            started = redrive.start(engine, planned.id, digest=planned.digest, started_by=ADA, now=NOW)
             won.append(started.waiting)
         except ChangedSincePlan:
             won.append(0)
@@ -229,7 +229,7 @@ def test_what_was_sent_stays_sent_and_what_waits_is_skipped(engine: Engine) -> N
     running = run(engine)
     (claimed,) = take(engine, running.id, 1)
     tell(engine, running.id, report(claimed, Outcome.SENT, sent_id="r-1"))
-    cancelled = redrive.cancel(engine, running.id, by="bob", now=NOW)
+    cancelled = redrive.cancel(engine, running.id, by=BOB, now=NOW)
 
     assert (cancelled.status, cancelled.sent, cancelled.skipped) == (RedriveStatus.CANCELLED, 1, 2)
     assert (cancelled.cancelled_by, cancelled.ever_sent, cancelled.ended) == ("bob", 1, False)
@@ -242,7 +242,7 @@ def test_what_is_being_sent_still_gets_its_outcome(engine: Engine) -> None:
     store(engine, 3)
     running = run(engine)
     (first,), (second,) = take(engine, running.id), take(engine, running.id, 1, later_s=1)
-    redrive.cancel(engine, running.id, by="bob", now=NOW)
+    redrive.cancel(engine, running.id, by=BOB, now=NOW)
     tell(engine, running.id, report(first, Outcome.SENT, sent_id="r-1"))
     tell(engine, running.id, report(second, Outcome.WAITING, busy=Busy("Slow down.", None, 1.0)))
     look(engine, running.id, later_s=61)
@@ -254,7 +254,7 @@ def test_what_is_being_sent_still_gets_its_outcome(engine: Engine) -> None:
 
 def test_a_plan_can_be_thrown_away(engine: Engine) -> None:
     (event_id,) = store(engine, 1)
-    cancelled = redrive.cancel(engine, plan(engine).id, by="bob", now=NOW)
+    cancelled = redrive.cancel(engine, plan(engine).id, by=BOB, now=NOW)
 
     assert (cancelled.status, cancelled.skipped, cancelled.ended) == (RedriveStatus.CANCELLED, 1, True)
     assert event(engine, event_id).last_outcome is None
@@ -264,7 +264,7 @@ def test_a_plan_thrown_away_leaves_the_claims_of_others(engine: Engine) -> None:
     (event_id,) = store(engine, 1)
     unused = plan(engine)
     running = run(engine)
-    redrive.cancel(engine, unused.id, by="bob", now=NOW)
+    redrive.cancel(engine, unused.id, by=BOB, now=NOW)
 
     assert event(engine, event_id).redrive_id == running.id
 
@@ -272,7 +272,7 @@ def test_a_plan_thrown_away_leaves_the_claims_of_others(engine: Engine) -> None:
 def test_what_has_ended_cannot_be_cancelled(engine: Engine) -> None:
     store(engine, 1)
     running = run(engine)
-    redrive.cancel(engine, running.id, by="bob", now=NOW)
+    redrive.cancel(engine, running.id, by=BOB, now=NOW)
 
     with pytest.raises(IllegalMove, match="nothing to cancel"):
-        redrive.cancel(engine, running.id, by="bob", now=NOW)
+        redrive.cancel(engine, running.id, by=BOB, now=NOW)

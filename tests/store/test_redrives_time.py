@@ -17,7 +17,7 @@ from deadletter.store.redrives.silence import list_deaf_sources
 from deadletter.store.redrives.tending import WORKER_STOPPED, list_open, note_settling_time, tend
 from deadletter.store.redrives.workers import leave
 from deadletter.store.sources import list_sources, note_collected, note_error
-from tests.factories import NOW
+from tests.factories import BOB, NOW
 from tests.store.redriving import (
     check_counters,
     event,
@@ -150,7 +150,7 @@ def test_a_redrive_that_is_not_there_says_so(engine: Engine) -> None:
     with pytest.raises(NotFound, match="no redrive 404"):
         show(engine, 404)
     with pytest.raises(NotFound, match="no redrive 404"):
-        redrive.cancel(engine, 404, by="bob", now=NOW)
+        redrive.cancel(engine, 404, by=BOB, now=NOW)
 
 
 def test_redrives_are_listed_newest_first_a_page_at_a_time(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from deadletter.store import read, write
 from deadletter.store.ingest import Parsed, Stored, store_messages
 from deadletter.store.queries import archive_events, get_event, get_group, list_events
 from deadletter.store.rows import EventDetail
-from tests.factories import NOW, make_dlq_event, make_event, make_id, make_message, make_parsed, store_some
+from tests.factories import ADA, NOW, make_dlq_event, make_event, make_id, make_message, make_parsed, store_some
 from tests.store.redriving import check_counters, items, look, report, run, show, store, take, tell
 
 LATER = NOW + timedelta(minutes=10)
@@ -132,7 +132,7 @@ def test_a_late_failure_leaves_an_event_with_the_redrive_that_has_claimed_it_sin
     event_id, first = send_one(engine, event, sent_id=sent_id)
     tell_unknown = look(engine, first, later_s=120)
     with write(engine) as session:
-        archive_events(session, [event_id])
+        archive_events(session, [event_id], by=ADA, now=NOW)
     second = run(engine, [event_id])
 
     arrive(engine, make_parsed(replace(event, request_id=sent_id)))
@@ -184,7 +184,7 @@ def test_a_stray_that_a_person_archived_is_left_alone(engine: Engine) -> None:
     sent_id = make_id()
     arrive(engine, make_parsed(make_event(request_id=sent_id, payload_text=show_event(engine, event_id).main.body)))
     with write(engine) as session:
-        archive_events(session, EventFilter(status=EventStatus.UNRESOLVED))
+        archive_events(session, EventFilter(status=EventStatus.UNRESOLVED), by=ADA, now=NOW)
 
     tell(engine, running.id, report(claimed, Outcome.SENT, sent_id=sent_id))
 

@@ -17,14 +17,14 @@ from deadletter.store.sources import (
     note_state,
     set_target,
 )
-from tests.factories import FUNCTION, NOW, QUEUE, TARGET, make_event, make_parsed, make_source, store_some
+from tests.factories import ADA, FUNCTION, NOW, QUEUE, TARGET, make_event, make_parsed, make_source, store_some
 
 MINUTE = timedelta(minutes=1)
 
 
 def test_a_queue_is_registered_once(session: Session) -> None:
-    first = add_source(session, f" {QUEUE}\n", target=None, now=NOW)
-    again = add_source(session, QUEUE, target=TARGET, now=NOW + MINUTE)
+    first = add_source(session, f" {QUEUE}\n", target=None, by=ADA, now=NOW)
+    again = add_source(session, QUEUE, target=TARGET, by=ADA, now=NOW + MINUTE)
 
     assert (first.arn, first.name, first.kind, first.added_at) == (QUEUE, "orders-dlq", "sqs", NOW)
     assert (again.id, again.added_at, again.target_kind, again.target_arn) == (first.id, NOW, "lambda", FUNCTION)
@@ -45,7 +45,7 @@ def test_a_queue_is_registered_once(session: Session) -> None:
 )
 def test_what_is_no_queue_is_refused_with_an_example(session: Session, arn: str) -> None:
     with pytest.raises(BadInput, match=r"is not the ARN of an SQS queue\. It looks like arn:aws:sqs:"):
-        add_source(session, arn, target=None, now=NOW)
+        add_source(session, arn, target=None, by=ADA, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_a_new_target_reaches_the_events_that_have_none(session: Session) -> Non
         make_parsed(make_event(target=None), target=None),
         make_parsed(make_event(target=own)),
     )
-    set_target(session, source_id, TARGET)
+    set_target(session, source_id, TARGET, by=ADA, now=NOW)
     targets = {row.target_arn for row in list_events(session, EventFilter()).rows}
     assert targets == {FUNCTION, QUEUE}
 
-    set_target(session, source_id, None)
+    set_target(session, source_id, None, by=ADA, now=NOW)
     assert get_source(session, source_id).target_arn is None
 
 
@@ -119,7 +119,7 @@ def test_growth_is_this_hour_and_the_one_before(session: Session) -> None:
 def test_a_source_that_is_not_there_says_so(session: Session) -> None:
     for read_or_note in (
         lambda: get_source(session, 4711),
-        lambda: set_target(session, 4711, None),
+        lambda: set_target(session, 4711, None, by=ADA, now=NOW),
         lambda: note_collected(session, 4711, now=NOW),
     ):
         with pytest.raises(NotFound, match="There is no source 4711"):

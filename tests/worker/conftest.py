@@ -22,7 +22,7 @@ from deadletter.store.check import recount
 from deadletter.store.redrives import get_redrive
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import add_source
-from tests.factories import ACCOUNT, FUNCTION, make_parsed, store_some
+from tests.factories import ACCOUNT, ADA, FUNCTION, make_parsed, store_some
 from tests.fakes import FakeSource, FakeTarget
 from worker.loop import Worker
 from worker.threads import SystemClock
@@ -43,7 +43,7 @@ class World:
     def add_source(self, name: str = "orders-dlq", target: TargetRef | None = None) -> FakeSource:
         arn = ACCOUNT.format("sqs", name)
         with write(self.engine) as session:
-            add_source(session, arn, target=target, now=CLOCK.now())
+            add_source(session, arn, target=target, by=ADA, now=CLOCK.now())
         return self.sources.setdefault(arn, FakeSource())
 
     def worker(self, **changes: float) -> Worker:
@@ -90,11 +90,11 @@ class World:
             EventFilter(),
             target=redrive.parse_target(target),
             rate=rate,
-            asked_by="ada",
+            asked_by=ADA,
             settings=self.settings,
             now=CLOCK.now(),
         )
-        redrive.start(self.engine, redrive_id, digest=self.show(redrive_id).digest, started_by="ada", now=CLOCK.now())
+        redrive.start(self.engine, redrive_id, digest=self.show(redrive_id).digest, started_by=ADA, now=CLOCK.now())
         return redrive_id
 
     def show(self, redrive_id: int) -> RedriveRow:

@@ -30,7 +30,7 @@ from deadletter.store.redrives import get_redrive, list_items
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
-from tests.factories import make_parsed
+from tests.factories import ADA, make_parsed
 from tests.sandbox_fixture import Deploy, MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
 
@@ -112,7 +112,7 @@ def test_a_worker_killed_while_it_collects_loses_nothing_and_stores_nothing_twic
 ) -> None:
     arn = make_queue(VisibilityTimeout=str(VISIBILITY_S))
     with write(sqlite_engine) as session:
-        add_source(session, arn, target=None, now=CLOCK.now())
+        add_source(session, arn, target=None, by=ADA, now=CLOCK.now())
 
     sent: set[str] = set()
     for kill in range(KILLS):
@@ -135,7 +135,7 @@ def test_a_worker_that_is_told_to_stop_finishes_and_ends_well(
 ) -> None:
     arn = make_queue()
     with write(sqlite_engine) as session:
-        add_source(session, arn, target=None, now=CLOCK.now())
+        add_source(session, arn, target=None, by=ADA, now=CLOCK.now())
     fill(sandbox, arn, [json.dumps({"order_id": f"ord-{n}"}) for n in range(300)])
     with start() as process:
         wait_until(lambda: stored(sqlite_engine))
@@ -156,7 +156,7 @@ def test_a_worker_killed_while_it_redrives_charges_no_order_twice_and_knows_what
     function = deploy(CHARGE, environment={"LEDGER": str(ledger)})
     orders = [f"ord-{n}" for n in range(400)]
     with write(sqlite_engine) as session:
-        source = add_source(session, make_queue(), target=None, now=CLOCK.now())
+        source = add_source(session, make_queue(), target=None, by=ADA, now=CLOCK.now())
         parsed = [make_parsed(payload_text=json.dumps({"order_id": order})) for order in orders]
         store_messages(session, source.id, parsed, now=CLOCK.now())
     redrive_id = _start_redrive(sqlite_engine, settings, function.arn)
@@ -186,12 +186,12 @@ def _start_redrive(engine: Engine, settings: Settings, arn: str) -> int:
     given: dict[str, Any] = {
         "target": redrive.parse_target(arn),
         "rate": 150.0,
-        "asked_by": "ada",
+        "asked_by": ADA,
         "settings": settings,
     }
     redrive_id = redrive.create_plan(engine, EventFilter(), **given, now=CLOCK.now())
     digest = _show(engine, redrive_id).digest
-    redrive.start(engine, redrive_id, digest=digest, started_by="ada", now=CLOCK.now())
+    redrive.start(engine, redrive_id, digest=digest, started_by=ADA, now=CLOCK.now())
     return redrive_id
 
 

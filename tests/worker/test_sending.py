@@ -16,7 +16,7 @@ from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.ports import Answer, Outgoing
 from deadletter.store import read
 from deadletter.store.redrives import list_items
-from tests.factories import FUNCTION
+from tests.factories import BOB, FUNCTION
 from tests.fakes import FakeTarget, fails, succeeds, takes
 from tests.worker.conftest import CLOCK, World, outcomes, wait_until
 from worker import sending, threads
@@ -151,7 +151,7 @@ def test_cancelling_midway_keeps_what_was_sent_and_sends_no_more(world: World) -
     redrive_id = world.run_redrive(target=QUEUE, rate=100.0)
     world.start(settle_s=600.0)
     wait_until(lambda: len(target.received) > 20)
-    redrive.cancel(world.engine, redrive_id, by="bob", now=CLOCK.now())
+    redrive.cancel(world.engine, redrive_id, by=BOB, now=CLOCK.now())
     wait_until(lambda: not world.show(redrive_id).sending)
     sent = len(target.received)
 

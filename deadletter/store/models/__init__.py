@@ -1,0 +1,28 @@
+"""The tables: narrow rows that pages list, the raw records beside them, and counters that change with them.
+
+`records` is custody: what AWS wrote, byte for byte, one row a message, never changed. `events` is what we make of it
+and can be computed again. No page counts or scans `events`: it reads `groups`, the two hourly rollups, and one index
+range.
+"""
+
+from deadletter.store.models.audit import AuditEntry
+from deadletter.store.models.base import Base
+from deadletter.store.models.events import Event, Record
+from deadletter.store.models.groups import Group, GroupHour, GroupSource
+from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
+from deadletter.store.models.sources import Source, SourceHour
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "Event",
+    "Group",
+    "GroupHour",
+    "GroupSource",
+    "Record",
+    "Redrive",
+    "RedriveItem",
+    "Source",
+    "SourceHour",
+    "Worker",
+]

@@ -1,0 +1,52 @@
+"""Sources, and the failures that came by each, by the hour."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from deadletter.store.models.base import ROLLUP, Base, Id
+
+
+class Source(Base):
+    """A place where failures land, and how reading it goes."""
+
+    __tablename__ = "sources"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    arn: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    """`sqs`; more to come."""
+    target_kind: Mapped[str | None]
+    target_arn: Mapped[str | None]
+    """Where its events are to be sent when their records do not say (a Lambda DLQ does not name its function)."""
+    added_at: Mapped[datetime]
+    collected_total: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Records stored from here, ever."""
+    last_collected_at: Mapped[datetime | None]
+    """When the last receive answered, empty or not."""
+    depth: Mapped[int | None]
+    in_flight: Mapped[int | None]
+    retention_s: Mapped[int | None]
+    oldest_sent_at: Mapped[datetime | None]
+    """SentTimestamp of the oldest message of the last receive that was not empty."""
+    state_at: Mapped[datetime | None]
+    """When depth, in_flight and retention_s were read."""
+    error: Mapped[str | None]
+    """Why it cannot be read, as a sentence; None while it can."""
+    error_since: Mapped[datetime | None]
+    next_try_at: Mapped[datetime | None]
+    """Backing off until then."""
+
+
+class SourceHour(Base):
+    """Failures that came by a source in one hour (of their time of failure)."""
+
+    __tablename__ = "source_hours"
+    __table_args__ = (ROLLUP,)
+
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
+    hour: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
