@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deadletter.aws.clients import Purpose, client
+from deadletter.aws.clients import Purpose, client, sqs_calls
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import ReceivedMessage, region_of
 from deadletter.ports import SourceState
@@ -30,17 +30,15 @@ class SqsSource:
         self._arn = arn
         self._client = client("sqs", region_of(arn), Purpose.READ)
         self._url = queue_url(self._client, arn)
+        self._call = sqs_calls(self._client)
+        self._asked = {"QueueUrl": self._url, "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
 
     def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
         """Take up to *most* (at most 10) messages with all their attributes; see `Source.receive`."""
         try:
-            answer = self._client.receive_message(
-                QueueUrl=self._url,
-                MaxNumberOfMessages=min(most, MAX_BATCH),
-                WaitTimeSeconds=round(wait_s),
-                MessageSystemAttributeNames=["All"],
-                MessageAttributeNames=["All"],
-            )
+            answer = self._call("ReceiveMessage", self._asked | {
+                "MaxNumberOfMessages": min(most, MAX_BATCH), "WaitTimeSeconds": round(wait_s),
+            })  # fmt: skip
         except ERRORS as error:
             raise source_error(error, action="sqs:ReceiveMessage", arn=self._arn) from error
         return [_received(message) for message in answer.get("Messages", [])]
@@ -49,7 +47,7 @@ class SqsSource:
         """Delete at most 10 messages; see `Source.delete`."""
         entries = [{"Id": str(n), "ReceiptHandle": message.receipt_handle} for n, message in enumerate(messages)]
         try:
-            answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+            answer = self._call("DeleteMessageBatch", {"QueueUrl": self._url, "Entries": entries})
         except ERRORS as error:
             raise source_error(error, action="sqs:DeleteMessage", arn=self._arn) from error
         deleted = {entry["Id"] for entry in answer.get("Successful", [])}
@@ -94,6 +92,6 @@ def _received(message: Mapping[str, Any]) -> ReceivedMessage:
 
 def _attribute(value: Mapping[str, Any]) -> Mapping[str, str]:
     kept = {name: value[name] for name in ("DataType", "StringValue") if name in value}
-    if "BinaryValue" in value:
-        kept["BinaryValue"] = base64.b64encode(value["BinaryValue"]).decode("ascii")
+    if (binary := value.get("BinaryValue")) is not None:
+        kept["BinaryValue"] = base64.b64encode(binary).decode("ascii") if isinstance(binary, bytes) else binary
     return kept

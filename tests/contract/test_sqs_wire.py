@@ -1,0 +1,103 @@
+"""What our own SQS calls make of a network that fails, and of what stands in boto3's settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from deadletter import aws
+from deadletter.aws import clients
+from deadletter.aws.sqs_wire import speaks_directly
+from deadletter.errors import SourceError
+from tests.contract.broken import answering, http
+
+ARN = "arn:aws:sqs:eu-west-1:111122223333:orders-dlq"
+pytestmark = pytest.mark.usefixtures("aws_env")
+
+
+@pytest.fixture(autouse=True)
+def no_clients() -> Iterator[None]:
+    clients.forget()
+    yield
+    clients.forget()
+
+
+def receive_from(answer: bytes, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> list[int]:
+    """Receive from a server that gives *answer* and hangs up; return how many messages came each time."""
+    with answering(answer) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        source = aws.open_source(ARN)
+        return [len(source.receive(most=10, wait_s=0)) for _ in range(times)]
+
+
+def error(code: str, message: str) -> bytes:
+    return json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": message}).encode()
+
+
+def test_a_connection_that_the_server_let_go_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = http("200 OK", json.dumps({"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": "b"}]}).encode())
+
+    assert receive_from(answer, monkeypatch, times=3) == [1, 1, 1]
+
+
+def test_a_missing_permission_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "User: arn:aws:iam::111122223333:role/w is not authorized to perform: sqs:receivemessage on resource: x"
+
+    with pytest.raises(SourceError, match=r"The permission sqs:receivemessage on .*orders-dlq is missing"):
+        receive_from(http("403 Forbidden", error("AccessDeniedException", said)), monkeypatch)
+
+
+def test_the_code_in_the_header_comes_before_that_of_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender\r\n"
+
+    with pytest.raises(SourceError, match="orders-dlq does not exist in eu-west-1"):
+        receive_from(http("400 Bad Request", error("SomethingElse", "gone"), headers=header), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (http("200 OK", b"<html>"), "went out and no whole answer came back"),
+        (http("200 OK", b"{}", length=99), "went out and no whole answer came back"),
+        (b"", "went out and no whole answer came back"),
+        (http("503 Service Unavailable", b"busy"), "AWS could not take the call to orders-dlq now"),
+        (http("400 Bad Request", error("ThrottlingException", "slow")), "orders-dlq asks us to slow down"),
+        (http("403 Forbidden", error("ExpiredTokenException", "old")), "AWS does not know us"),
+    ],
+)
+def test_whatever_comes_back_becomes_a_sentence(answer: bytes, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match=sentence):
+        receive_from(answer, monkeypatch)
+
+
+def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+
+    with pytest.raises(SourceError, match="AWS does not know us"):
+        receive_from(http("200 OK", b"{}"), monkeypatch)
+
+
+def test_a_proxy_is_left_to_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    assert not speaks_directly("https://sqs.eu-west-1.amazonaws.com")
+    assert speaks_directly("http://127.0.0.1:4566")
+
+
+def test_behind_a_proxy_messages_come_just_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    attribute = {"DataType": "Binary", "BinaryValue": "AAH/"}
+    message = {"MessageId": "m", "ReceiptHandle": "r", "Body": "b", "MessageAttributes": {"blob": attribute}}
+    answer = http("200 OK", json.dumps({"Messages": [message]}).encode())
+    with answering(answer) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://sqs.example")
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        (received,) = aws.open_source(ARN).receive(most=1, wait_s=0)
+
+    assert received.message_attributes["blob"] == attribute
