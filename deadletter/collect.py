@@ -16,6 +16,7 @@ from deadletter.parse import parse_message
 from deadletter.store import write
 from deadletter.store.ingest import Parsed, store_all
 from deadletter.store.rows import SourceRow
+from deadletter.store.senders import function_of
 from deadletter.store.sources import note_collected
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def parse_batch(messages: Sequence[ReceivedMessage], source: SourceRow) -> list[
     What a record does not say, its source says: the function that its events failed in, and where they are to go.
     """
     target = _target_of(source)
-    return [_parse(message, source, target) for message in messages]
+    return [_parse(message, source, function_of(source.senders, message.attributes) or target) for message in messages]
 
 
 def store(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> None:

@@ -161,3 +161,8 @@ def name_of(arn: str) -> str:
 def region_of(arn: str) -> str:
     """Return the Region that an ARN names; empty where it names none."""
     return f"{arn}:::".split(":")[3]
+
+
+def account_of(arn: str) -> str:
+    """Return the account that an ARN names; empty where it names none, as a bucket's does not."""
+    return f"{arn}::::".split(":")[4]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,19 @@ _YES = frozenset({"1", "yes", "true", "on"})
 _NO = frozenset({"", "0", "no", "false", "off"})
 
 
+_REGION = r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-\d{1,2}"
+_ROLE = re.compile(rf"(arn:aws[a-z-]*:iam::(\d{{12}}):role/[\w+=,.@/-]+?)(?:@({_REGION}(?:\+{_REGION})*))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role by which another account is reached, and the Regions there to discover (none: that which boto3 finds)."""
+
+    arn: str
+    account: str
+    regions: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be chosen, with a default that needs no thought.
@@ -24,7 +38,7 @@ class Settings:
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
     what it was sending counts as `unknown`. `allow_remote` lets the console listen beyond this machine, although it
-    has no sign-in yet.
+    has no sign-in yet. `roles` are taken for everything in their accounts.
     """
 
     data_dir: Path = Path("data")
@@ -42,6 +56,7 @@ class Settings:
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
     allow_remote: bool = False
+    roles: tuple[Role, ...] = ()
 
     @property
     def url(self) -> str:
@@ -72,6 +87,7 @@ class Settings:
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
             allow_remote=_flag(env, "REDRIVE_ALLOW_REMOTE"),
+            roles=_roles(env.get("REDRIVE_ROLES", "")),
         )
 
 
@@ -109,6 +125,26 @@ def _optional_number(env: Mapping[str, str], name: str, *, least: float, most: f
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+
+
+def _roles(text: str) -> tuple[Role, ...]:
+    roles = tuple(_role(entry) for entry in text.split())
+    accounts = [role.account for role in roles]
+    for account in accounts:
+        if accounts.count(account) > 1:
+            raise BadInput(f"REDRIVE_ROLES has two roles for account {account}: one is enough, with all its Regions.")
+    return roles
+
+
+def _role(entry: str) -> Role:
+    match = _ROLE.fullmatch(entry)
+    if match is None:
+        raise BadInput(
+            f"REDRIVE_ROLES has {entry[:120]!r}, which is no role. It takes roles between spaces, each "
+            "with its Regions after an @: arn:aws:iam::111122223333:role/redrive@eu-west-1+us-east-1."
+        )
+    arn, account, regions = match.groups()
+    return Role(arn, account, tuple(regions.split("+")) if regions else ())
 
 
 def _database_url(url: str) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from deadletter import aws
 from deadletter.outcome import RedriveStatus
 from deadletter.ports import Clock, Source
+from deadletter.scouting import Scout
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
 from deadletter.store.redrives import list_redrives
@@ -68,6 +69,7 @@ class Worker:
         self._heart = Heart(engine, settings, worker=self.name, clock=self._clock)
         self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
+        self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
         self._collectors: dict[int, Collector] = {}
         self._receiving = threading.Event()  # set: no more receives, no more claims
         self._ended = threading.Event()  # set: what was in hand is done, everything stops
@@ -103,11 +105,18 @@ class Worker:
             (self._sender.turn, "sender"),
             (self._tender.turn, "tender"),
             (self._gauge.turn, "gauge"),
+            (self._discover, "scout"),
         ):
             keep_doing(turn, name=name, until=self._ended)
         for n in range(self._settings.concurrency):
             keep_doing(self._sender.call, name=f"call {n}", until=self._ended)
         self._look_for_sources()
+
+    def _stopping(self) -> bool:
+        return self._receiving.is_set()
+
+    def _discover(self) -> float:
+        return 0.0 if not self._stopping() and self._scout.turn() else LOOK_EVERY_S
 
     def _look_for_sources(self) -> None:
         with read(self._engine) as session:
@@ -148,6 +157,7 @@ class Worker:
 def run(settings: Settings, *, once: bool = False) -> int:
     """Run a worker on the settings' database until SIGTERM or SIGINT; return the process's exit status."""
     upgrade(settings)
+    aws.use_roles({role.account: role.arn for role in settings.roles})
     engine = make_engine(settings)
     worker = Worker(settings, engine)
 

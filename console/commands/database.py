@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deadletter import store
 from deadletter.actor import Actor
+from deadletter.aws import use_roles
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 
@@ -36,6 +37,7 @@ def database() -> Iterator[tuple[Settings, Engine]]:
         RedriveError: The database cannot be used, or PostgreSQL's schema is not the newest.
     """
     settings = Settings.from_env()
+    use_roles({role.account: role.arn for role in settings.roles})
     with said_plainly():
         engine = store.make_engine(settings)
         try:

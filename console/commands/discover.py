@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import click
-from sqlalchemy import Engine
 
 from console.commands.database import actor, database, utc_now
 from console.commands.output import print_json, print_table
 from console.commands.sources import as_json_option
 from console.format import plural, visible
-from deadletter.actor import Actor
-from deadletter.aws.discovery import Scan, scan_account
-from deadletter.discovery import AccountMap, map_account
+from deadletter.aws.discovery import Scan
+from deadletter.discovery import AccountMap
 from deadletter.discovery.account import short_name
 from deadletter.discovery.places import Place
 from deadletter.event import name_of
-from deadletter.store import read, write
-from deadletter.store.sources import add_source, list_sources
+from deadletter.scouting import draw_with, register_clear, scan_all
 
 
 @click.command()
@@ -33,38 +31,24 @@ def discover(*, register: bool, region: str, as_json: bool) -> None:
     if not as_json:
         click.echo("Reading the account's listings, at most 5 calls a second ...", err=True)
     with database() as (settings, engine):
-        scan = scan_account(region)
-        found = _map(engine, scan)
-        added = _register(engine, found.places, actor(settings)) if register else ()
-        found = _map(engine, scan) if added else found
+        scan = scan_all(settings, region)
+        found = draw_with(engine, scan.account, now=utc_now())
+        added = register_clear(engine, found.places, by=actor(settings), now=utc_now()) if register else ()
+        found = draw_with(engine, scan.account, now=utc_now()) if added else found
     if as_json:
         said = {"refused": scan.refused, "calls": scan.calls, "seconds": round(scan.seconds, 3)}
-        print_json({"places": found.places, "gaps": found.gaps, **said})
+        gaps = [{**asdict(gap), "advice": gap.advice} for gap in found.gaps]
+        print_json({"places": found.places, "gaps": gaps, **said})
         return
     _print(found, scan)
     _print_added(found.places, added)
-
-
-def _map(engine: Engine, scan: Scan) -> AccountMap:
-    with read(engine) as session:
-        registered = {source.arn for source in list_sources(session, now=utc_now())}
-    return map_account(scan.account, registered)
-
-
-def _register(engine: Engine, places: Iterable[Place], by: Actor) -> Sequence[Place]:
-    """Add the places that need no question; return them."""
-    clear = [place for place in places if place.registrable]
-    with write(engine) as session:
-        for place in clear:
-            add_source(session, place.arn, target=place.target, by=by, now=utc_now())
-    return clear
 
 
 def _print(found: AccountMap, scan: Scan) -> None:
     heads = ("PLACE", "KIND", "WRITTEN BY", "REDRIVE TO", "SOURCE")
     print_table(heads, [_line(place) for place in found.places], empty="No place was found where failures land.")
     _print_sentences("Not clear:", [f"{place.name}: {place.why}" for place in found.places if _needs_a_word(place)])
-    _print_sentences(plural(len(found.gaps), "gap") + ":", [gap.sentence for gap in found.gaps])
+    _print_sentences(plural(len(found.gaps), "gap") + ":", [f"{gap.sentence} {gap.advice}" for gap in found.gaps])
     _print_sentences("Could not be read:", scan.refused)
     click.echo(f"\n{plural(scan.calls, 'call')} in {scan.seconds:,.1f} s.")
 

@@ -1,17 +1,20 @@
 """The network, by boto3: one module for each thing that is read or sent to.
 
 boto3 finds endpoints and credentials by itself: it reads `AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_LAMBDA`
-and the rest of its own environment. The Region is that of the ARN.
+and the rest of its own environment. Region and account are those of the ARN; an account may have a role (`use_roles`).
 """
 
 from __future__ import annotations
 
+from deadletter.aws.clients import use_roles
 from deadletter.aws.lambda_target import LambdaTarget
 from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
 from deadletter.ports import Source, Target
+
+__all__ = ["open_source", "open_target", "use_roles"]
 
 
 def open_source(arn: str) -> Source:

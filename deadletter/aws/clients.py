@@ -1,17 +1,29 @@
-"""boto3 clients, made once a service, Region and purpose: making one takes longer than fifty calls with it."""
+"""boto3 clients, made once a service, Region, purpose and role: making one takes longer than fifty calls with it.
+
+An account that has a role is reached by that role, whatever is done there; every other as boto3 finds us.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from threading import Lock
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore import xform_name
 from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
 
 from deadletter.aws.sqs_wire import Wire, speaks_directly
+from deadletter.event import account_of, region_of
 
 
 class Purpose(Enum):
@@ -35,33 +47,60 @@ _READ_TIMEOUT_S = {  # a long poll takes up to 20 s
 }
 _ATTEMPTS = {Purpose.READ: 2, Purpose.LIST: 1, Purpose.SEND: 1}
 
+SESSION_NAME = "redrive-console"
+"""How CloudTrail names us where we took a role."""
+
 _lock = Lock()
-_clients: dict[tuple[str, str, Purpose], Any] = {}
-_wires: dict[tuple[str, str], Wire] = {}
+_clients: dict[tuple[str, str, Purpose, str], Any] = {}
+_roles: dict[str, str] = {}
+_sessions: dict[str, boto3.Session] = {}
+_wires: dict[tuple[str, str, str], Wire] = {}
 
 Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """One call to a service: the operation's name, its parameters, and what it answers."""
 
 
-def client(service: str, region: str, purpose: Purpose) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-    """Return the client of *service* in *region*. Thread-safe, as boto3's own making of clients is not."""
+def use_roles(roles: Mapping[str, str]) -> None:
+    """Reach accounts by roles from now on: *roles* are ARNs by the account that they are in."""
     with _lock:
-        key = (service, region, purpose)
+        _roles.clear()
+        _roles.update(roles)
+
+
+def client(service: str, region: str, purpose: Purpose, account: str = "") -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """Return the client of *service* in *region*, for things of *account*.
+
+    Thread-safe, as boto3's own making of clients is not. Asks nobody for anything yet: a role that may not be taken
+    shows at the first call.
+    """
+    with _lock:
+        key = (service, region, purpose, _roles.get(account, ""))
         if key not in _clients:
-            make: Callable[..., Any] = boto3.Session().client  # its stubs know a service by its literal name only
+            make: Callable[..., Any] = _session(
+                key[3], region
+            ).client  # its stubs know a service by its literal name only
             _clients[key] = make(service, region_name=region or None, config=_config(purpose))
         return _clients[key]
 
 
-def sqs_calls(sqs: Any) -> Call:  # noqa: ANN401 - a boto3 client
-    """Return what makes the calls of the client *sqs*: itself behind a proxy, and what is much faster elsewhere."""
+def client_for(arn: str, service: str, purpose: Purpose) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """Return the client of *service* in the Region and the account of *arn*."""
+    return client(service, region_of(arn), purpose, account_of(arn))
+
+
+def sqs_calls(sqs: Any, account: str = "") -> Call:  # noqa: ANN401 - a boto3 client
+    """Return what makes the calls of the client *sqs*: itself behind a proxy, and what is much faster elsewhere.
+
+    It signs for *account*, as `client` does.
+    """
+    role = _roles.get(account, "")
     endpoint, region = sqs.meta.endpoint_url, sqs.meta.region_name
     if not speaks_directly(endpoint):
         return lambda operation, parameters: getattr(sqs, xform_name(operation))(**parameters)
     with _lock:
-        if (endpoint, region) not in _wires:
-            _wires[endpoint, region] = Wire(endpoint, region)
-        return _wires[endpoint, region].call
+        if (endpoint, region, role) not in _wires:
+            _wires[endpoint, region, role] = Wire(endpoint, region, _session(role, region).get_credentials())
+        return _wires[endpoint, region, role].call
 
 
 def forget() -> None:
@@ -71,6 +110,40 @@ def forget() -> None:
             made.close()
         _clients.clear()
         _wires.clear()
+        _sessions.clear()
+
+
+def _session(role_arn: str, region: str) -> boto3.Session:
+    """Return a session that acts as *role_arn*, asking STS in *region*; one as boto3 finds us where it is empty."""
+    if not role_arn:
+        return boto3.Session()
+    if role_arn not in _sessions:  # one for all services: each would ask STS by itself
+        session = botocore.session.get_session()
+        session.register_component("credential_provider", CredentialResolver([_ByRole(role_arn, region)]))
+        _sessions[role_arn] = boto3.Session(botocore_session=session)
+    return _sessions[role_arn]
+
+
+class _ByRole(CredentialProvider):
+    """Credentials by STS's AssumeRole: asked for when first needed, and again in time."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, role_arn: str, region: str) -> None:
+        super().__init__()
+        self._role_arn = role_arn
+        self._region = region
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Return what fetches the credentials."""
+        us = botocore.session.get_session()
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=partial(us.create_client, region_name=self._region or us.get_config_variable("region")),
+            source_credentials=us.get_credentials(),
+            role_arn=self._role_arn,
+            extra_args={"RoleSessionName": SESSION_NAME},
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
 
 
 def _config(purpose: Purpose) -> Config:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deadletter.aws.clients import Purpose, client
-from deadletter.aws.listing import Listing, OpenClient, Reader
+from deadletter.aws.listing import Listing, OpenClient, Reader, Tell, tell_nobody
 from deadletter.aws.pacer import Pacer
 from deadletter.aws.trouble import ERRORS
 from deadletter.discovery import listings, map_account
@@ -91,27 +91,33 @@ class Scan:
     seconds: float
 
 
-def scan_account(region: str = "", *, pacer: Pacer | None = None) -> Scan:
-    """Read all listings of the account and Region that boto3 finds, or of *region*.
+def scan_account(region: str = "", *, account: str = "", pacer: Pacer | None = None, tell: Tell = tell_nobody) -> Scan:
+    """Read all listings of the account and Region that boto3 finds, or of others.
 
     It takes a call for each function, queue, subscription, rule, schedule and pipe, at `pacer.CALLS_PER_S`: an account
     of 300 functions and as many queues takes two minutes.
 
+    Args:
+        region: Another Region.
+        account: One that has a role (see `clients.use_roles`).
+        pacer: Its own pace; accounts and Regions have limits of their own.
+        tell: Hears of each call.
+
     Raises:
-        SourceError: boto3 is not set up: no credentials, no Region.
+        SourceError: boto3 is not set up: no credentials, no Region; or the role may not be taken.
     """
     try:
-        client("lambda", region, Purpose.LIST)
+        client("lambda", region, Purpose.LIST, account)
+        if account:  # else each call by itself would say that the role cannot be taken; this one takes no permission
+            client("sts", region, Purpose.LIST, account).get_caller_identity()
     except ERRORS as error:
-        raise SourceError(
-            f"boto3 is not set up: {' '.join(str(error).split())} See AWS_PROFILE, AWS_REGION."
-        ) from error
-    return read_account(lambda service: client(service, region, Purpose.LIST), pacer or Pacer())
+        raise _unreachable(error, account) from error
+    return read_account(lambda service: client(service, region, Purpose.LIST, account), pacer or Pacer(), tell)
 
 
-def read_account(open_client: OpenClient, pacer: Pacer) -> Scan:
+def read_account(open_client: OpenClient, pacer: Pacer, tell: Tell = tell_nobody) -> Scan:
     """Read all listings at the pace of *pacer*; see `scan_account`."""
-    reader = Reader(open_client, pacer)
+    reader = Reader(open_client, pacer, tell)
     account = Account(
         functions=tuple(filter(None, _functions(reader))),
         mappings=tuple(filter(None, map(listings.read_mapping, reader.entries(MAPPINGS)))),
@@ -123,6 +129,16 @@ def read_account(open_client: OpenClient, pacer: Pacer) -> Scan:
     )
     account = _with_role_ids(reader, account)
     return Scan(account, reader.refused, pacer.calls, pacer.seconds)
+
+
+def _unreachable(error: Exception, account: str) -> SourceError:
+    said = " ".join(str(error).split()).rstrip(".")
+    if account:
+        return SourceError(
+            f"Nothing of account {account} could be read: its role cannot be taken ({said}). Let the role trust us, "
+            "and give us sts:AssumeRole on it; see REDRIVE_ROLES."
+        )
+    return SourceError(f"boto3 is not set up: {said}. See AWS_PROFILE, AWS_REGION.")
 
 
 def _functions(reader: Reader) -> Iterator[Function | None]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deadletter.aws.clients import Purpose, client
+from deadletter.aws.clients import Purpose, client_for
 from deadletter.aws.trouble import ERRORS, target_error
 from deadletter.errors import AnswerLost, TargetRefused
-from deadletter.event import Json, decode_json, name_of, region_of, storable
+from deadletter.event import Json, decode_json, name_of, storable
 from deadletter.ports import Answer, Outgoing, TargetFacts
 
 RETRY_WAITS_S = (60.0, 120.0)
@@ -26,7 +26,7 @@ class LambdaTarget:
     def __init__(self, arn: str, invocation: str) -> None:
         self._arn = arn
         self._invocation = invocation
-        self._client = client("lambda", region_of(arn), Purpose.SEND)
+        self._client = client_for(arn, "lambda", Purpose.SEND)
 
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
         """Invoke the function once for each of *batch*; see `Target.send`."""
@@ -34,7 +34,7 @@ class LambdaTarget:
 
     def facts(self) -> TargetFacts:
         """Return the function's limits, and how long an asynchronous event takes to be given up."""
-        reader = client("lambda", region_of(self._arn), Purpose.READ)
+        reader = client_for(self._arn, "lambda", Purpose.READ)
         timeout_s = _asked(reader.get_function_configuration, FunctionName=self._arn).get("Timeout")
         retries = self._retries(reader)
         concurrency = _asked(reader.get_function_concurrency, FunctionName=_unqualified(self._arn))

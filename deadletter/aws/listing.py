@@ -17,6 +17,13 @@ BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 OpenClient = Callable[[str], Any]
 """From a service's name, as boto3 knows it, to its client."""
 
+Tell = Callable[[str, int], None]
+"""Hears, before each call, its action and how many were made. What it raises ends the reading."""
+
+
+def tell_nobody(_action: str, _calls: int) -> None:
+    """Hear nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -53,9 +60,10 @@ class _Refusal:
 class Reader:
     """Makes listing calls, one after the other; a call that is refused is noted, and the rest goes on."""
 
-    def __init__(self, open_client: OpenClient, pacer: Pacer) -> None:
+    def __init__(self, open_client: OpenClient, pacer: Pacer, tell: Tell = tell_nobody) -> None:
         self._open = open_client
         self._pacer = pacer
+        self._tell = tell
         self._refusals: dict[str, _Refusal] = {}
 
     @property
@@ -82,6 +90,7 @@ class Reader:
             SourceError: AWS does not know who we are, so no call can work.
         """
         for wait_s in (*BACK_OFF_S, None):
+            self._tell(listing.action, self._pacer.calls)
             self._pacer.wait()
             try:
                 answer: Mapping[str, Json] = getattr(self._open(listing.service), listing.method)(**given)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deadletter.aws.clients import Purpose, client, sqs_calls
+from deadletter.aws.clients import Purpose, client_for, sqs_calls
 from deadletter.aws.trouble import ERRORS, source_error
-from deadletter.event import ReceivedMessage, region_of
+from deadletter.event import ReceivedMessage, account_of
 from deadletter.ports import SourceState
 
 MAX_BATCH = 10
@@ -28,9 +28,9 @@ class SqsSource:
 
     def __init__(self, arn: str) -> None:
         self._arn = arn
-        self._client = client("sqs", region_of(arn), Purpose.READ)
+        self._client = client_for(arn, "sqs", Purpose.READ)
         self._url = queue_url(self._client, arn)
-        self._call = sqs_calls(self._client)
+        self._call = sqs_calls(self._client, account_of(arn))
         self._asked = {"QueueUrl": self._url, "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
 
     def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:

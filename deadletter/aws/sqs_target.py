@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deadletter.aws.clients import Purpose, client
+from deadletter.aws.clients import Purpose, client_for
 from deadletter.aws.sqs_source import MAX_BATCH, queue_url, redrive_policy
 from deadletter.aws.trouble import ERRORS, Trouble, kind_of, target_error
 from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
-from deadletter.event import name_of, region_of
+from deadletter.event import name_of
 from deadletter.ports import Answer, Outgoing, TargetFacts
 
 MAX_BYTES = 1_048_576
@@ -35,7 +35,7 @@ class SqsTarget:
     def __init__(self, arn: str) -> None:
         self._arn = arn
         self._fifo = arn.endswith(".fifo")
-        self._client = client("sqs", region_of(arn), Purpose.SEND)
+        self._client = client_for(arn, "sqs", Purpose.SEND)
         self._url = queue_url(self._client, arn)
 
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
@@ -54,7 +54,7 @@ class SqsTarget:
     def facts(self) -> TargetFacts:
         """Return how long the queue takes to give a message up: every visibility timeout until its DLQ gets it."""
         try:
-            reader = client("sqs", region_of(self._arn), Purpose.READ)
+            reader = client_for(self._arn, "sqs", Purpose.READ)
             names = ["VisibilityTimeout", "DelaySeconds", "RedrivePolicy"]
             attributes = reader.get_queue_attributes(QueueUrl=self._url, AttributeNames=names).get("Attributes", {})
         except ERRORS:

@@ -1,6 +1,6 @@
 """SQS's calls without what boto3 does around them, which costs more than everything that we do with a message.
 
-Signed by botocore with the credentials that boto3 would find, made in the protocol that boto3 speaks with SQS (AWS JSON
+Signed by botocore with the credentials that boto3 would use, made in the protocol that boto3 speaks with SQS (AWS JSON
 1.0, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html), and
 failing with boto3's errors. A proxy is left to boto3 itself: see `speaks_directly`.
 """
@@ -37,13 +37,12 @@ _ERROR = 300
 class Wire:
     """Calls to one SQS endpoint, from any number of threads, over connections that are kept."""
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, credentials: Any) -> None:  # noqa: ANN401 - botocore's, of many kinds
         self._endpoint = endpoint.rstrip("/") + "/"
         self._region = region
         self._url = urlsplit(self._endpoint)
-        session = get_session()
-        self._credentials = session.get_credentials()
-        self._tls = _tls(session.get_config_variable("ca_bundle")) if self._url.scheme == "https" else None
+        self._credentials = credentials
+        self._tls = _tls(get_session().get_config_variable("ca_bundle")) if self._url.scheme == "https" else None
         self._idle: deque[HTTPConnection] = deque()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from itertools import chain
 
 LATEST = "$LATEST"
 _OFF = frozenset({"Disabled", "Disabling", "Deleting"})
@@ -115,6 +117,12 @@ class Account:
     rule_targets: tuple[RuleTarget, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     pipes: tuple[Pipe, ...] = ()
+
+
+def together(accounts: Iterable[Account]) -> Account:
+    """Return several accounts or Regions as one: what one of them writes may land in another."""
+    read = tuple(accounts)
+    return Account(**{each.name: tuple(chain(*(getattr(one, each.name) for one in read))) for each in fields(Account)})
 
 
 def service_of(arn: str | None) -> str:

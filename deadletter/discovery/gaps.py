@@ -28,13 +28,29 @@ class GapKind(StrEnum):
     RETENTION = "dlq-retention-too-short"
 
 
+_ADVICE = {
+    GapKind.FUNCTION: "Give it an on-failure destination: a queue, or a bucket if its events are large.",
+    GapKind.QUEUE: "Give the queue a redrive policy that names a dead-letter queue, maxReceiveCount 5 or more.",
+    GapKind.RULE: "Give the target a dead-letter queue; its policy must let events.amazonaws.com send.",
+    GapKind.SCHEDULE: "Give the schedule's target a dead-letter queue.",
+    GapKind.STREAM: "Give the mapping an on-failure destination: a bucket keeps the records too.",
+    GapKind.PIPE: "Give the pipe's source a dead-letter queue.",
+    GapKind.RETENTION: "Keep messages there for longer than in the queues that it is for: up to 14 days.",
+}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """Something whose failures are lost: which, and what to do about it in a sentence."""
+    """Something whose failures are lost: which, and why in a sentence."""
 
     kind: GapKind
     arn: str
     sentence: str
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in a sentence."""
+        return _ADVICE[self.kind]
 
 
 def list_gaps(account: Account) -> tuple[Gap, ...]:

@@ -46,7 +46,10 @@ class StatusCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """A source, as the overview and the worker see it; `growth_*`: failures this hour so far, and the hour before."""
+    """A source, as the overview and the worker see it; `growth_*`: failures this hour so far, and the hour before.
+
+    `senders` are functions by role id, where several leave their failures there and only the SenderId tells which.
+    """
 
     id: int
     arn: str
@@ -67,6 +70,7 @@ class SourceRow:
     next_try_at: datetime | None
     growth_last_hour: int = 0
     growth_hour_before: int = 0
+    senders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def expires_at(self) -> datetime | None:

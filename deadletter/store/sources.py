@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from deadletter.store.instant import hour_of
 from deadletter.store.models import Event, Source, SourceHour
 from deadletter.store.rows import SourceRow
 from deadletter.store.rowset import table_of
+from deadletter.store.senders import list_senders
 
 _EXAMPLE = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
 
@@ -68,8 +69,9 @@ def set_target(session: Session, source_id: int, target: TargetRef | None, *, by
 
 def list_sources(session: Session, *, now: datetime) -> Sequence[SourceRow]:
     """Return all sources, in the order in which they were added."""
-    hours = _recent_hours(session, now)
-    return [_source_row(source, hours, now) for source in session.scalars(select(Source).order_by(Source.id))]
+    hours, senders = _recent_hours(session, now), list_senders(session)
+    found = session.scalars(select(Source).order_by(Source.id))
+    return [replace(_source_row(source, hours, now), senders=senders.get(source.id, {})) for source in found]
 
 
 def get_source(session: Session, source_id: int, *, now: datetime | None = None) -> SourceRow:
@@ -136,4 +138,4 @@ def _source_row(source: Source, hours: Mapping[tuple[int, int], int], now: datet
     )
 
 
-_COPIED = [each.name for each in fields(SourceRow) if each.name != "name" and not each.name.startswith("growth_")]
+_COPIED = [each.name for each in fields(SourceRow) if each.name in Source.__table__.c]

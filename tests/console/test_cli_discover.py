@@ -41,7 +41,7 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     for name, value in {"REDRIVE_DATA_DIR": str(settings.data_dir), "DATABASE_URL": ""}.items():
         monkeypatch.setenv(name, value)
     scan = Scan(ACCOUNT, (REFUSED,), 17, 3.41234)
-    monkeypatch.setattr("console.commands.discover.scan_account", lambda _region: scan)
+    monkeypatch.setattr("console.commands.discover.scan_all", lambda _settings, _region: scan)
 
     def run(*args: str) -> tuple[int, str, str]:
         code = main(["discover", *args])
@@ -122,9 +122,9 @@ def test_the_table_shows_places_then_doubts_then_gaps_then_what_was_refused(run:
 
 
 def test_boto3_without_a_set_up_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_region: str) -> Scan:
+    def refuse(_settings: Settings, _region: str) -> Scan:
         raise SourceError("boto3 is not set up: You must specify a region.")
 
-    monkeypatch.setattr("console.commands.discover.scan_account", refuse)
+    monkeypatch.setattr("console.commands.discover.scan_all", refuse)
 
     assert run("--json") == (1, "", "boto3 is not set up: You must specify a region.\n")

@@ -7,6 +7,7 @@ range.
 
 from deadletter.store.models.audit import AuditEntry
 from deadletter.store.models.base import Base
+from deadletter.store.models.discoveries import Discovery, Sender
 from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupSource
 from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
@@ -15,6 +16,7 @@ from deadletter.store.models.sources import Source, SourceHour
 __all__ = [
     "AuditEntry",
     "Base",
+    "Discovery",
     "Event",
     "Group",
     "GroupHour",
@@ -22,6 +24,7 @@ __all__ = [
     "Record",
     "Redrive",
     "RedriveItem",
+    "Sender",
     "Source",
     "SourceHour",
     "Worker",
