@@ -30,6 +30,7 @@ _MODULES = {
     "show": "redrives",
     "cancel": "redrives",
     "report": "report",
+    "audit": "audit",
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from flask import Flask
+from flask import Flask, url_for
 
 from console import charts, context, life, progress
 from console import format as fmt
@@ -26,6 +27,7 @@ NAVIGATION = (
     ("Redrives", "redrives.index", "r"),
     ("Sources", "sources.index", "s"),
     ("Reports", "reports.index", "p"),
+    ("Audit", "audit.index", "a"),
 )
 SOON = timedelta(hours=24)
 """What expires within this time is said as a warning."""
@@ -59,6 +61,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
     app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
     app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
+    app.jinja_env.globals.update(subject_link=subject_link)
 
 
 def redacted(text: str, keys: frozenset[str]) -> str:
@@ -106,6 +109,24 @@ def _age(moment: datetime) -> str:
 def this_hour() -> str:
     """Return when this hour began, as a filter says it."""
     return context.now().replace(minute=0, second=0, microsecond=0).isoformat()
+
+
+_PAGES = {
+    "redrive": ("redrives.show", "redrive_id"),
+    "group": ("groups.show", "group_id"),
+    "event": ("events.show", "event_id"),
+}
+
+
+def subject_link(kind: str, subject: str) -> str | None:
+    """Return the address of what an audit entry is about; None where it has no page of its own."""
+    if kind == "source" and subject.isdecimal():
+        return url_for("sources.index", _anchor=f"source-{subject}")
+    if kind not in _PAGES or not (subject.isascii() and subject.isdecimal() and len(subject) <= 18):  # noqa: PLR2004 - an id
+        return None
+    endpoint, name = _PAGES[kind]
+    number: dict[str, Any] = {name: int(subject)}
+    return url_for(endpoint, **number)
 
 
 def _ahead(moment: datetime) -> bool:
