@@ -24,6 +24,24 @@ FUNCTION_ARN = re.compile(
 QUEUE_ARN = re.compile(rf"arn:aws[a-z-]*:sqs:{_REGION}:\d{{12}}:[\w-]{{1,75}}(?:\.fifo)?", re.ASCII)
 """An SQS queue's ARN."""
 
+TOPIC_ARN = re.compile(rf"arn:aws[a-z-]*:sns:{_REGION}:\d{{12}}:[\w-]{{1,256}}(?:\.fifo)?", re.ASCII)
+"""An SNS topic's ARN."""
+
+BUS_ARN = re.compile(rf"arn:aws[a-z-]*:events:{_REGION}:\d{{12}}:event-bus/[/.\w-]{{1,256}}", re.ASCII)
+"""An EventBridge bus's ARN."""
+
+STREAM_ARN = re.compile(
+    rf"arn:aws[a-z-]*:(?:kinesis:{_REGION}:\d{{12}}:stream/[\w.-]{{1,128}}"
+    rf"|dynamodb:{_REGION}:\d{{12}}:table/[\w.-]{{3,255}}/stream/[\w:.-]{{1,64}})",
+    re.ASCII,
+)
+"""The ARN of a Kinesis data stream or of a DynamoDB table's stream."""
+
+ORIGIN_ARN = re.compile(
+    rf"arn:aws[a-z-]*:(?:events|scheduler|sns|pipes):{_REGION}:\d{{12}}:[\w./:-]{{1,600}}", re.ASCII
+)
+"""The ARN of what a record can name as the one that gave up: a rule, a schedule, a subscription, a pipe."""
+
 Json = Any
 """A decoded JSON value."""
 
@@ -52,6 +70,11 @@ class TargetKind(StrEnum):
 
     LAMBDA = "lambda"
     SQS = "sqs"
+    SNS = "sns"
+    """A topic: a rule's target, or chosen by a person. It fans out to every subscriber."""
+
+    EVENTBRIDGE = "eventbridge"
+    """A bus, chosen by a person. It fans out to every rule that matches."""
 
 
 class Redrivable(StrEnum):
@@ -68,6 +91,23 @@ class TargetRef:
 
     kind: TargetKind
     arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRange:
+    """Where a batch lies in its stream, both ends included.
+
+    `first` and `last` are sequence numbers as AWS writes them: decimal text of up to 128 digits, which only as integers
+    compare. `size` is how many records the batch had; None where the record does not say.
+    """
+
+    stream_arn: str
+    shard_id: str
+    first: str
+    last: str
+    size: int | None = None
+    first_arrived_at: datetime | None = None
+    last_arrived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +133,9 @@ class FailedEvent:
     `function_arn` is without its qualifier. `occurred_at` is the record's own timestamp, else when the message was
     first sent; UTC. `payload_text` is the original event exactly as it stood in the record, JSON or not; `None` where
     the record does not hold it. `stack_trace` is as AWS's runtime writes it: one text a frame. `status_code` is the
-    invocation's HTTP status (200 for a function's own error).
+    invocation's HTTP status (200 for a function's own error). `origin_arn` is the rule, schedule, subscription or pipe
+    that gave up. `stream` is where the record says that its batch lies. `notes` are sentences for the page: what in the
+    record contradicts itself, and what a redrive of it would do that one might not expect.
     """
 
     producer: Producer
@@ -112,6 +154,9 @@ class FailedEvent:
     redrivable: Redrivable = Redrivable.YES
     reason: str | None = None
     truncated: bool = False
+    origin_arn: str | None = None
+    stream: StreamRange | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +201,11 @@ def name_of(arn: str) -> str:
     """Return the last part of an ARN that people call the thing by: the function's or the queue's name."""
     parts = arn.split(":")  # arn:partition:service:region:account:queue, or ...:account:function:name[:qualifier]
     return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - the comment above counts them
+
+
+def account_of(arn: str) -> str:
+    """Return the account that an ARN names; empty where it names none (a bucket's)."""
+    return f"{arn}::::::".split(":")[4]
 
 
 def region_of(arn: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from datetime import datetime
 
-from deadletter.event import FailedEvent, Json, TargetRef
+from deadletter.event import FailedEvent, Json, StreamRange, TargetRef
 from deadletter.jsontext import decode
 
 
@@ -36,6 +36,9 @@ def describe(event: FailedEvent) -> dict[str, Json]:
         "redrivable": event.redrivable.value,
         "reason": event.reason,
         "truncated": event.truncated,
+        "origin_arn": event.origin_arn,
+        "stream": _stream(event.stream),
+        "notes": list(event.notes),
     }
 
 
@@ -53,3 +56,17 @@ def _time(moment: datetime | None) -> str | None:
 
 def _target(target: TargetRef | None) -> dict[str, str] | None:
     return None if target is None else {"kind": target.kind.value, "arn": target.arn}
+
+
+def _stream(where: StreamRange | None) -> dict[str, Json] | None:
+    if where is None:
+        return None
+    return {
+        "stream_arn": where.stream_arn,
+        "shard_id": where.shard_id,
+        "first": where.first,
+        "last": where.last,
+        "size": where.size,
+        "first_arrived_at": _time(where.first_arrived_at),
+        "last_arrived_at": _time(where.last_arrived_at),
+    }

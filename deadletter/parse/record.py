@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from deadletter.event import FUNCTION_ARN, QUEUE_ARN, ReceivedMessage, TargetKind, TargetRef, storable
+from deadletter.event import FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, ReceivedMessage, TargetKind, TargetRef, storable
 from deadletter.jsontext import decode, members
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,6 +127,13 @@ def lambda_target(function_arn: str | None, qualifier: str | None) -> TargetRef 
 def sqs_target(arn: str | None) -> TargetRef | None:
     """Return the queue as a target, or None for what is no queue's ARN."""
     return TargetRef(TargetKind.SQS, arn) if arn and QUEUE_ARN.fullmatch(arn) else None
+
+
+def any_target(arn: str) -> TargetRef | None:
+    """Return the function, queue or topic with that ARN as a target, or None for what is none of these."""
+    if TOPIC_ARN.fullmatch(arn):
+        return TargetRef(TargetKind.SNS, arn)
+    return lambda_target(*split_function(arn)) or sqs_target(arn)
 
 
 def _string_value(attribute: object) -> str | None:

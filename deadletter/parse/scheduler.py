@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
-from deadletter.event import FailedEvent, Producer, Redrivable, TargetRef
-from deadletter.parse.record import Record, lambda_target, split_function
+from urllib.parse import urlsplit
 
-CUT = "The schedule's input was too large for the message and is cut: read it again from the schedule."
-OTHER_TARGET = "The schedule's target is not a function that the message names: send the event there by hand."
+from deadletter.event import ORIGIN_ARN, FailedEvent, Producer, Redrivable, TargetRef, region_of
+from deadletter.parse.record import Record, any_target, split_function, sqs_target, whole_number
+
+CUT = "The schedule's input was too large for the message and is cut: it is read again from the schedule."
+OTHER_TARGET = (
+    "The schedule's target is no function, queue or topic that the message names: name one, or send the event by hand."
+)
+_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 def parse(record: Record) -> FailedEvent | None:
     """Read a message with the attribute `SCHEDULE_ARN`.
 
-    A universal target's body is the request (`FunctionName`, `Payload`); a templated target's is the input itself.
+    A universal target's body is the request of an API (`FunctionName` and `Payload`, `QueueUrl` and `MessageBody`); a
+    templated target's `TARGET_ARN` is the target itself, and the body the input.
     """
-    if record.attribute("SCHEDULE_ARN") is None:
+    schedule_arn = record.attribute("SCHEDULE_ARN")
+    if schedule_arn is None:
         return None
-    function_arn, qualifier, payload = _call(record)
+    target, payload = _call(record, schedule_arn)
     truncated = record.attribute("IS_PAYLOAD_TRUNCATED") == "true"
-    target = lambda_target(function_arn, qualifier)
-    redrivable, reason = _redrivable(target, truncated=truncated)
+    function_arn, qualifier = split_function(target.arn if target else None)
+    retries = whole_number(record.attribute("RETRY_ATTEMPTS"))
     return FailedEvent(
         producer=Producer.SCHEDULER,
         function_arn=function_arn,
         qualifier=qualifier,
         condition=record.attribute("EXHAUSTED_RETRY_CONDITION"),
+        invoke_count=None if retries is None else retries + 1,
         error_type=record.attribute("ERROR_CODE"),
         error_message=record.attribute("ERROR_MESSAGE"),
         occurred_at=record.arrived_at,
         payload_text=payload,
         target=target,
-        redrivable=redrivable,
-        reason=reason,
+        redrivable=Redrivable.REFETCH if truncated else Redrivable.YES,
+        reason=CUT if truncated else None if target else OTHER_TARGET,
         truncated=truncated,
+        origin_arn=schedule_arn if ORIGIN_ARN.fullmatch(schedule_arn) else None,
     )
 
 
-def _call(record: Record) -> tuple[str | None, str | None, str]:
-    """Return which function, by which qualifier, would have been called with what."""
-    target_arn = record.attribute("TARGET_ARN") or ""
-    if not target_arn.endswith(":aws-sdk:lambda:invoke"):
-        return *split_function(target_arn), record.text
-    payload = record.body.exact("Payload")
-    return *split_function(record.body.text("FunctionName")), record.text if payload is None else payload
+def _call(record: Record, schedule_arn: str) -> tuple[TargetRef | None, str]:
+    """Return what would have been called, and with what."""
+    target_arn, body = record.attribute("TARGET_ARN") or "", record.body
+    _, _, action = target_arn.rpartition(":aws-sdk:")
+    match action:
+        case "lambda:invoke":
+            return any_target(body.text("FunctionName") or ""), _or(body.exact("Payload"), record.text)
+        case "sqs:sendMessage":
+            queue = _queue(body.text("QueueUrl"), schedule_arn)
+            return queue, _or(body.exact("MessageBody"), record.text)
+        case "sns:publish":
+            return any_target(body.text("TopicArn") or ""), _or(body.exact("Message"), record.text)
+        case _:
+            return any_target(target_arn), record.text
 
 
-def _redrivable(target: TargetRef | None, *, truncated: bool) -> tuple[Redrivable, str | None]:
-    if truncated:
-        return Redrivable.REFETCH, CUT
-    return (Redrivable.YES, None) if target else (Redrivable.NO, OTHER_TARGET)
+def _or(held: str | None, text: str) -> str:
+    return text if held is None else held
+
+
+def _queue(url: str | None, schedule_arn: str) -> TargetRef | None:
+    """Return the queue with that URL: its account and name are the URL's, its Region the host's or the schedule's."""
+    try:
+        parts = urlsplit(url or "")
+        host, path = parts.hostname or "", parts.path.strip("/").split("/")
+    except ValueError:
+        return None
+    if len(path) != 2:  # noqa: PLR2004 - account and name
+        return None
+    region = host.split(".")[1] if host.startswith("sqs.") and host.endswith(_HOSTS) else region_of(schedule_arn)
+    partition = schedule_arn.split(":")[1] if schedule_arn.startswith("arn:") else "aws"
+    return sqs_target(f"arn:{partition}:sqs:{region}:{path[0]}:{path[1]}")

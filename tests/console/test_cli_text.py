@@ -25,7 +25,7 @@ def test_parse_prints_what_a_file_says_as_one_document(capsys: pytest.CaptureFix
     assert list(said) == [
         "producer", "request_id", "function_arn", "qualifier", "condition", "invoke_count", "error_type",
         "error_message", "stack_trace", "status_code", "occurred_at", "payload", "payload_text", "target", "redrivable",
-        "reason", "truncated",
+        "reason", "truncated", "origin_arn", "stream", "notes",
     ]  # fmt: skip
     assert said["producer"] == "lambda-destination"
 

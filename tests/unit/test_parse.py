@@ -51,7 +51,7 @@ def destination(payload: str, **changes: object) -> str:
 def test_a_hostile_body_is_unrecognised_and_kept(body: str) -> None:
     event = body_only(body, SentTimestamp="1789370133218")
     assert event.producer is Producer.UNRECOGNISED
-    assert event.redrivable is Redrivable.NO
+    assert event.target is None
     assert event.payload_text == body
     json.dumps(describe(event), allow_nan=False)
 

@@ -29,8 +29,10 @@ NOTHING = dict.fromkeys(
         "payload_text",
         "target",
         "reason",
+        "origin_arn",
+        "stream",
     ]
-)
+) | {"notes": []}
 
 DLQ = NOTHING | {
     "producer": "lambda-async-dlq",
@@ -102,8 +104,8 @@ OTHERS = {
     "eventbridge-target-dlq-no-retry.json": ("eventbridge-rule", "yes"),
     "scheduler-dlq-universal.json": ("scheduler", "yes"),
     "pipes-dlq-kinesis.json": ("pipes", "refetch"),
-    "sns-subscription-dlq.json": ("sns-subscription", "no"),
-    "sns-subscription-dlq-raw.json": ("unrecognised", "no"),
+    "sns-subscription-dlq.json": ("sns-subscription", "yes"),
+    "sns-subscription-dlq-raw.json": ("unrecognised", "yes"),
 }
 NO_RECORDS = sorted(
     path.name for path in EVENTS.glob("*.json") if path.name not in EXPECTED and path.name not in OTHERS
@@ -139,6 +141,9 @@ def test_the_keys_come_in_one_order() -> None:
             "redrivable",
             "reason",
             "truncated",
+            "origin_arn",
+            "stream",
+            "notes",
         ]
     )
 
