@@ -64,3 +64,15 @@ class AnswerLost(NetworkError):
 
     The event may or may not have been taken. Outcome `unknown`.
     """
+
+
+class LookupBusy(NetworkError):
+    """What a record left out could not be asked for now (throttled, unwell, no credentials); it is tried again."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LookupRefused(NetworkError):
+    """What a record left out cannot be known: it is gone, or we may not ask. The message says what would help."""

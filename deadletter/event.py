@@ -203,11 +203,6 @@ def name_of(arn: str) -> str:
     return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - the comment above counts them
 
 
-def account_of(arn: str) -> str:
-    """Return the account that an ARN names; empty where it names none (a bucket's)."""
-    return f"{arn}::::::".split(":")[4]
-
-
 def region_of(arn: str) -> str:
     """Return the Region that an ARN names; empty where it names none."""
     return f"{arn}:::".split(":")[3]

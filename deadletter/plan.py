@@ -19,7 +19,32 @@ _NAMED_BY = {
     Producer.SQS_REDRIVE: "the source queue named by each message (DeadLetterQueueSourceArn)",
     Producer.EVENTBRIDGE_RULE: "the rule's target that the record names (TARGET_ARN)",
     Producer.SCHEDULER: "the schedule's target that the record names (TARGET_ARN)",
+    Producer.SNS_SUBSCRIPTION: "the one subscriber that failed, by its subscription",
+    Producer.PIPES: "the pipe's target",
+    Producer.KINESIS_ESM: "the function that the record names",
+    Producer.DYNAMODB_ESM: "the function that the record names",
+    Producer.KAFKA_ESM: "the function that the record names",
 }
+
+FANS_OUT = {
+    TargetKind.SNS: "; Publish sends it on to every subscriber of the topic, also to those that had it already",
+    TargetKind.EVENTBRIDGE: (
+        "; PutEvents gives it a new id and sends it on to every rule of the bus that matches, also to targets that had "
+        "it already"
+    ),
+}
+"""What sending to such a target does beside reaching the consumer that failed: said in the plan."""
+
+_WITH_ANSWERS = frozenset({Producer.KINESIS_ESM, Producer.DYNAMODB_ESM, Producer.KAFKA_ESM, Producer.SQS_REDRIVE})
+
+
+def invocation_of(producer: Producer, chosen: str) -> str:
+    """Return how a function is invoked with an event of *producer* where *chosen* was asked for.
+
+    An event source mapping's event is always sent by RequestResponse: its handler answers with `batchItemFailures`,
+    which an asynchronous invocation throws away, so that a failure would count as a success.
+    """
+    return "RequestResponse" if producer in _WITH_ANSWERS else chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,15 +178,18 @@ def _status_reason(candidate: Candidate) -> str | None:
 def _summary(
     going: Sequence[tuple[Candidate, TargetRef]], *, chosen_by_hand: bool, invocation: str
 ) -> tuple[PlannedTarget, ...]:
-    lines = Counter((target, _why(candidate, chosen_by_hand=chosen_by_hand)) for candidate, target in going)
-    ordered = sorted(lines.items(), key=lambda line: (-line[1], line[0][0].arn, line[0][1]))
-    return tuple(
-        PlannedTarget(target, count, why, invocation if target.kind is TargetKind.LAMBDA else None)
-        for (target, why), count in ordered
+    lines = Counter(
+        (target, _why(each, target, chosen_by_hand=chosen_by_hand), _invocation(each, target, invocation))
+        for each, target in going
     )
+    ordered = sorted(lines.items(), key=lambda line: (-line[1], line[0][0].arn, line[0][1], line[0][2] or ""))
+    return tuple(PlannedTarget(target, count, why, how) for (target, why, how), count in ordered)
 
 
-def _why(candidate: Candidate, *, chosen_by_hand: bool) -> str:
-    if chosen_by_hand:
-        return "chosen by the operator"
-    return _NAMED_BY.get(candidate.producer, "the target given for the source")
+def _invocation(candidate: Candidate, target: TargetRef, chosen: str) -> str | None:
+    return invocation_of(candidate.producer, chosen) if target.kind is TargetKind.LAMBDA else None
+
+
+def _why(candidate: Candidate, target: TargetRef, *, chosen_by_hand: bool) -> str:
+    named = _NAMED_BY.get(candidate.producer, "the target given for the source")
+    return ("chosen by the operator" if chosen_by_hand else named) + FANS_OUT.get(target.kind, "")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from deadletter.event import ReceivedMessage
+from deadletter.event import FailedEvent, ReceivedMessage, StreamRange
+from deadletter.route import Route
 
 
 class Clock(Protocol):
@@ -114,4 +115,37 @@ class Target(Protocol):
 
     def facts(self) -> TargetFacts:
         """Read the target's own limits; whatever may not be read is None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """What a stream returned for a range: records as boto3 has them, the stream's retention in seconds, and a role.
+
+    `role_arn` is the function's, whose name stands in Lambda's events; None where it may not be read.
+    """
+
+    records: Sequence[Mapping[str, Any]]
+    retention_s: int | None = None
+    role_arn: str | None = None
+
+
+class Lookups(Protocol):
+    """AWS, asked for what a record left out. Reads only, and little: each answer is kept."""
+
+    def fetch(self, where: StreamRange, function_arn: str | None) -> StreamPart:
+        """Read the records of a range from its stream.
+
+        Raises:
+            LookupBusy: Not now.
+            LookupRefused: Never, as things are.
+        """
+        ...
+
+    def retention_s(self, where: StreamRange) -> int | None:
+        """Return how long the stream keeps a record, in seconds; None where it may not be read."""
+        ...
+
+    def route(self, event: FailedEvent) -> Route:
+        """Return who was to get the event, and in which form. Raises LookupBusy, LookupRefused."""
         ...

@@ -8,69 +8,160 @@ from collections.abc import Mapping
 
 from deadletter.errors import TargetRefused
 from deadletter.event import FailedEvent, Json, Producer, ReceivedMessage, TargetKind, TargetRef, decode_json, region_of
+from deadletter.jsontext import decode
 from deadletter.ports import Outgoing
+from deadletter.route import Route, Supplement
+from deadletter.transform import transform
 
 # What the sender put on the message. The attributes of a Lambda DLQ message are Lambda's own words about the failure.
 _SENDERS_ATTRIBUTES = frozenset({Producer.SQS_REDRIVE, Producer.UNRECOGNISED})
+
+# Handed to functions inside of an event of AWS's own, which is JSON by nature.
+_WRAPPED = frozenset({Producer.SQS_REDRIVE, Producer.SNS_SUBSCRIPTION})
+
+_LAMBDAS_WORDS = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
+
+_SCHEDULERS_PLACES = {
+    "schedule-arn": "SCHEDULE_ARN",
+    "scheduled-time": "SCHEDULED_TIME",
+    "execution-id": "EXECUTION_ID",
+    "attempt-number": "RETRY_ATTEMPTS",
+}
 
 # The source queue never showed these to its consumer; AWSTraceHeader would go on with the failed invocation's
 # recursion count.
 _NOT_THE_CONSUMERS = frozenset({"DeadLetterQueueSourceArn", "AWSTraceHeader"})
 
 
-def rebuild(
-    message: ReceivedMessage, event: FailedEvent, target: TargetRef, *, key: int, deduplication_id: str
+def rebuild(  # noqa: PLR0913 - what an event on its way out is made of, each by its name
+    message: ReceivedMessage,
+    event: FailedEvent,
+    target: TargetRef,
+    *,
+    key: int,
+    deduplication_id: str,
+    supplement: Supplement | None = None,
 ) -> Outgoing:
     """Return what to send to *target* for *event*, which *message* told of.
 
     Args:
         message: The record as it was collected.
         event: What `parse_message` says of it.
-        target: A function gets the exact text that it failed on, or the SQS event that its event source mapping would
-            have made of the message; a queue gets the message as its sender wrote it.
+        target: A function gets the exact text that it failed on, or the event that its event source mapping or topic
+            would have made of the message; a queue gets the message as its sender, or its topic, wrote it.
         key: Ours, to match the answer to.
         deduplication_id: Fresh for this redrive: FIFO queues drop what they saw within 5 minutes.
+        supplement: What was looked up for the event: a batch fetched from its stream, the way that it was going.
 
     Raises:
         TargetRefused: The target could never take it; the message says why.
     """
+    given = supplement or Supplement()
+    route = given.route if given.route and given.route.target == target else None  # a person may have named another
     if target.kind is TargetKind.LAMBDA:
-        return Outgoing(key=key, payload=_function_payload(message, event))
+        return Outgoing(key=key, payload=_function_payload(message, event, given.payload_text, route))
     return Outgoing(
         key=key,
-        payload=_queue_body(message, event),
-        message_attributes=message.message_attributes if event.producer in _SENDERS_ATTRIBUTES else {},
-        group_id=message.attributes.get("MessageGroupId"),
+        payload=_queue_body(message, event, given.payload_text, route),
+        message_attributes=_attributes(message, event, route),
+        group_id=(route and route.group_id) or message.attributes.get("MessageGroupId"),
         deduplication_id=deduplication_id,
     )
 
 
 def payload_is_json(event: FailedEvent) -> bool:
     """Return whether a function could be invoked with what *event* failed on."""
-    if event.producer is Producer.SQS_REDRIVE:
+    if event.producer in _WRAPPED:
         return True
     return event.payload_text is not None and decode_json(event.payload_text)[0]
 
 
-def _function_payload(message: ReceivedMessage, event: FailedEvent) -> str:
+def _function_payload(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
     if event.producer is Producer.SQS_REDRIVE:
         return json.dumps({"Records": [sqs_record(message)]})  # ASCII, so that lone surrogates survive
-    text = _payload_text(event)
+    if event.producer is Producer.SNS_SUBSCRIPTION:
+        return json.dumps({"Records": [sns_record(message, event)]})
+    text = _payload_text(message, event, fetched, route)
     if not decode_json(text)[0]:
         refusal = "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
         raise TargetRefused(refusal)
     return text
 
 
-def _queue_body(message: ReceivedMessage, event: FailedEvent) -> str:
-    return message.body if event.producer is Producer.SQS_REDRIVE else _payload_text(event)
+def _queue_body(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
+    if event.producer is Producer.SQS_REDRIVE or (event.producer is Producer.SNS_SUBSCRIPTION and not _is_raw(route)):
+        return message.body
+    return _payload_text(message, event, fetched, route)
 
 
-def _payload_text(event: FailedEvent) -> str:
-    if event.payload_text is None:
+def _payload_text(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
+    if route and event.producer is Producer.EVENTBRIDGE_RULE and event.payload_text is not None:
+        return _transformed(event, event.payload_text, route)
+    if route and route.payload_text is not None:
+        return _with_context(route.payload_text, message)
+    text = fetched if event.payload_text is None else event.payload_text
+    if text is None:
         refusal = event.reason or "Its record does not hold the event, so there is nothing to send."
         raise TargetRefused(refusal)
-    return event.payload_text
+    return text
+
+
+def _transformed(event: FailedEvent, text: str, route: Route) -> str:
+    is_json, body = decode_json(text)
+    time = body.get("time") if is_json and isinstance(body, dict) else None
+    return transform(text, route, rule_arn=event.origin_arn or "", ingested_at=time if isinstance(time, str) else "")
+
+
+def _with_context(text: str, message: ReceivedMessage) -> str:
+    """Return a schedule's input with the placeholders filled that Scheduler fills itself, from the record."""
+    for place, name in _SCHEDULERS_PLACES.items():
+        value = message.message_attributes.get(name, {}).get("StringValue")
+        text = text if value is None else text.replace(f"<aws.scheduler.{place}>", value)
+    return text
+
+
+def _attributes(message: ReceivedMessage, event: FailedEvent, route: Route | None) -> Mapping[str, Mapping[str, str]]:
+    if event.producer is Producer.SNS_SUBSCRIPTION:
+        return _published_attributes(message) if _is_raw(route) else {}
+    return message.message_attributes if event.producer in _SENDERS_ATTRIBUTES else {}
+
+
+def _is_raw(route: Route | None) -> bool:
+    return route is not None and route.raw
+
+
+def _published_attributes(message: ReceivedMessage) -> Mapping[str, Mapping[str, str]]:
+    """Return a notification's attributes as SNS puts them on a raw message."""
+    given = _envelope(message).get("MessageAttributes")
+    pairs = given.items() if isinstance(given, dict) else ()
+    return {
+        name: {"DataType": part["Type"], "BinaryValue" if part["Type"] == "Binary" else "StringValue": part["Value"]}
+        for name, part in pairs
+        if isinstance(part, dict) and isinstance(part.get("Type"), str) and isinstance(part.get("Value"), str)
+    }
+
+
+def _envelope(message: ReceivedMessage) -> Mapping[str, Json]:
+    body = decode(message.body)[1]
+    return body if isinstance(body, dict) else {}
+
+
+def sns_record(message: ReceivedMessage, event: FailedEvent) -> dict[str, Json]:
+    """Return the record that SNS hands to a function (AWS's guide, "with-sns").
+
+    Two members of the notification are spelt otherwise there, and one that was left out of it is null.
+    """
+    whole: dict[str, Json] = dict.fromkeys(("Type", "MessageId", "TopicArn", "Subject"))
+    whole |= _envelope(message)
+    return {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": event.origin_arn,
+        "Sns": {
+            **{_LAMBDAS_WORDS.get(name, name): value for name, value in whole.items()},
+            "MessageAttributes": whole.get("MessageAttributes") or {},
+        },
+    }
 
 
 def sqs_record(message: ReceivedMessage) -> dict[str, Json]:

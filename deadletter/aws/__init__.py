@@ -7,14 +7,17 @@ and the rest of its own environment. Region and account are those of the ARN; an
 from __future__ import annotations
 
 from deadletter.aws.clients import use_roles
+from deadletter.aws.eventbridge_target import EventBridgeTarget
 from deadletter.aws.lambda_target import LambdaTarget
+from deadletter.aws.lookups import AwsLookups
+from deadletter.aws.sns_target import SnsTarget
 from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
-from deadletter.ports import Source, Target
+from deadletter.ports import Lookups, Source, Target
 
-__all__ = ["open_source", "open_target", "use_roles"]
+__all__ = ["open_lookups", "open_source", "open_target", "use_roles"]
 
 
 def open_source(arn: str) -> Source:
@@ -31,4 +34,17 @@ def open_source(arn: str) -> Source:
 
 def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:
     """Return the target with that ARN; *invocation* (`RequestResponse`, `Event`) matters to functions only."""
-    return LambdaTarget(arn, invocation) if kind is TargetKind.LAMBDA else SqsTarget(arn)
+    match kind:
+        case TargetKind.LAMBDA:
+            return LambdaTarget(arn, invocation)
+        case TargetKind.SQS:
+            return SqsTarget(arn)
+        case TargetKind.SNS:
+            return SnsTarget(arn)
+        case TargetKind.EVENTBRIDGE:
+            return EventBridgeTarget(arn)
+
+
+def open_lookups() -> Lookups:
+    """Return AWS to be asked for what records leave out. Opens no connection yet."""
+    return AwsLookups()

@@ -10,12 +10,17 @@ from deadletter.aws.trouble import ERRORS, target_error
 from deadletter.errors import AnswerLost, TargetRefused
 from deadletter.event import Json, decode_json, name_of, storable
 from deadletter.ports import Answer, Outgoing, TargetFacts
+from deadletter.refetch import numbers
 
 RETRY_WAITS_S = (60.0, 120.0)
 """How long Lambda waits before its first and its second retry of an asynchronous invocation."""
 
 MARGIN_S = 30.0
 """Added to how long Lambda may take to give an event up: its queue, the record's way, and our collecting."""
+
+
+_SHOWN = 5
+"""Items that a sentence names."""
 
 
 class LambdaTarget:
@@ -66,13 +71,16 @@ class LambdaTarget:
         request_id = answer.get("ResponseMetadata", {}).get("RequestId")
         if self._invocation == "Event":
             return _queued(outgoing.key, request_id, self._arn)
-        return read_answer(outgoing.key, request_id, answer.get("FunctionError"), said)
+        return read_answer(outgoing.key, request_id, answer.get("FunctionError"), said, sent=outgoing.payload)
 
 
-def read_answer(key: int, request_id: str | None, function_error: str | None, payload: bytes) -> Answer:
-    """Return what a function's own answer says: success, its error, or that it reported the item as failed.
+def read_answer(
+    key: int, request_id: str | None, function_error: str | None, payload: bytes, *, sent: str = ""
+) -> Answer:
+    """Return what a function's own answer says: success, its error, or that it reported items as failed.
 
-    A batch handler answers 200 without FunctionError, and names what failed in `batchItemFailures`.
+    A batch handler answers 200 without FunctionError, and names what failed in `batchItemFailures`; *sent* is the event
+    that it got, whose records these names are of.
     """
     text = payload.decode("utf-8", "replace")
     said = decode_json(text)[1]
@@ -89,9 +97,37 @@ def read_answer(key: int, request_id: str | None, function_error: str | None, pa
             evidence="The function answered with an error.",
         )
     if isinstance(said, dict) and said.get("batchItemFailures"):
-        evidence = "The function reported it in batchItemFailures, which says nothing about the cause."
+        evidence = failed_items(said["batchItemFailures"], sent)
         return Answer(key=key, sent_id=request_id, finished=True, failed=True, evidence=evidence)
     return Answer(key=key, sent_id=request_id, finished=True, evidence="The function answered without an error.")
+
+
+def failed_items(reported: Json, sent: str) -> str:
+    """Say which of the event's records a function reported as failed.
+
+    A name that is empty, null or of no record means the whole batch to Lambda (guide "services-kinesis-batchfailure-
+    reporting"), and so does anything that is no list of names.
+    """
+    event = decode_json(sent)[1]
+    records = event.get("Records") if isinstance(event, dict) else None
+    known = [item_of(record) for record in records] if isinstance(records, list) else []
+    names = [
+        entry.get("itemIdentifier") if isinstance(entry, dict) else None
+        for entry in (reported if isinstance(reported, list) else [None])
+    ]
+    if len(known) <= 1:
+        return "The function reported it in batchItemFailures, which says nothing about the cause."
+    if not isinstance(reported, list) or not set(map(str, names)) <= set(known):
+        return f"The function reported its whole batch of {len(known):,} in batchItemFailures, without a cause."
+    some = ", ".join(map(str, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
+    return f"The function reported {len(set(names)):,} of {len(known):,} records in batchItemFailures: {some}."
+
+
+def item_of(record: Json) -> str:
+    """Return the name by which a function reports a record: SQS's message id, a stream's sequence number."""
+    if not isinstance(record, dict):
+        return ""
+    return str(record.get("messageId") or numbers([record])[0])
 
 
 def _queued(key: int, request_id: str | None, arn: str) -> Answer | Exception:

@@ -8,7 +8,15 @@ from enum import Enum, auto
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from deadletter.errors import AnswerLost, NetworkError, SourceError, TargetBusy, TargetRefused
+from deadletter.errors import (
+    AnswerLost,
+    LookupBusy,
+    LookupRefused,
+    NetworkError,
+    SourceError,
+    TargetBusy,
+    TargetRefused,
+)
 from deadletter.event import name_of, region_of
 
 
@@ -53,8 +61,9 @@ _CODES = {
         "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "QueueDoesNotExist", "ResourceNotFoundException",
     },
     Trouble.THROTTLED: {
-        "EC2ThrottledException", "KMS.ThrottlingException", "KmsThrottled", "OverLimit", "RequestThrottled",
-        "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
+        "EC2ThrottledException", "KMS.ThrottlingException", "KMSThrottlingException", "KmsThrottled",
+        "LimitExceededException", "OverLimit", "ProvisionedThroughputExceededException", "RequestThrottled", "SlowDown",
+        "Throttling", "ThrottlingException", "TooManyRequestsException",
     },
     # The function is being changed or woken: it takes the same event a little later.
     Trouble.UNWELL: {"ResourceConflictException", "SnapStartNotReadyException", "SnapStartTimeoutException"},
@@ -103,6 +112,19 @@ def target_error(error: Exception, *, action: str, arn: str) -> NetworkError:
     if kind in {Trouble.DENIED, Trouble.MISSING, Trouble.REFUSED}:
         return TargetRefused(text)
     return TargetBusy(text, retry_after_s=retry_after_s(error))
+
+
+def lookup_error(error: Exception, *, action: str, arn: str) -> LookupBusy | LookupRefused:
+    """Return *error* as what it means for what was asked: not now, or not as things are."""
+    text = sentence(error, action=action, arn=arn)
+    if kind_of(error) in {Trouble.DENIED, Trouble.MISSING, Trouble.REFUSED}:
+        return LookupRefused(text)
+    return LookupBusy(text, retry_after_s=retry_after_s(error))
+
+
+def code_of(error: Exception) -> str:
+    """Return AWS's code for what went wrong; empty where the answer had none."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, exceptions.ClientError) else ""
 
 
 def retry_after_s(error: Exception) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from deadletter.event import ORIGIN_ARN, FailedEvent, Producer, Redrivable, TargetRef, region_of
-from deadletter.parse.record import Record, any_target, split_function, sqs_target, whole_number
+from deadletter.parse.record import Fields, Record, any_target, split_function, sqs_target, whole_number
 
 CUT = "The schedule's input was too large for the message and is cut: it is read again from the schedule."
 OTHER_TARGET = (
@@ -23,7 +23,7 @@ def parse(record: Record) -> FailedEvent | None:
     schedule_arn = record.attribute("SCHEDULE_ARN")
     if schedule_arn is None:
         return None
-    target, payload = _call(record, schedule_arn)
+    target, payload = call_of(record.attribute("TARGET_ARN") or "", record.text, schedule_arn)
     truncated = record.attribute("IS_PAYLOAD_TRUNCATED") == "true"
     function_arn, qualifier = split_function(target.arn if target else None)
     retries = whole_number(record.attribute("RETRY_ATTEMPTS"))
@@ -45,20 +45,19 @@ def parse(record: Record) -> FailedEvent | None:
     )
 
 
-def _call(record: Record, schedule_arn: str) -> tuple[TargetRef | None, str]:
-    """Return what would have been called, and with what."""
-    target_arn, body = record.attribute("TARGET_ARN") or "", record.body
+def call_of(target_arn: str, text: str, schedule_arn: str) -> tuple[TargetRef | None, str]:
+    """Return what a schedule would call, and with what; *text* is a universal target's request, else the input."""
+    body = Fields(text)
     _, _, action = target_arn.rpartition(":aws-sdk:")
     match action:
         case "lambda:invoke":
-            return any_target(body.text("FunctionName") or ""), _or(body.exact("Payload"), record.text)
+            return any_target(body.text("FunctionName") or ""), _or(body.exact("Payload"), text)
         case "sqs:sendMessage":
-            queue = _queue(body.text("QueueUrl"), schedule_arn)
-            return queue, _or(body.exact("MessageBody"), record.text)
+            return _queue(body.text("QueueUrl"), schedule_arn), _or(body.exact("MessageBody"), text)
         case "sns:publish":
-            return any_target(body.text("TopicArn") or ""), _or(body.exact("Message"), record.text)
+            return any_target(body.text("TopicArn") or ""), _or(body.exact("Message"), text)
         case _:
-            return any_target(target_arn), record.text
+            return any_target(target_arn), text
 
 
 def _or(held: str | None, text: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.errors import BadInput
-from deadletter.event import FUNCTION_ARN, QUEUE_ARN, Producer, TargetKind, TargetRef
+from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.parse import parse_message
 from deadletter.plan import INVOCATIONS, Candidate, plan_redrive
@@ -29,8 +29,15 @@ MAX_RATE = 10_000.0
 DEFAULT_SETTLE_S = 3_600.0
 """How long silence has to last before it counts as success, where neither the settings nor the target say."""
 
+_ARNS = {
+    TargetKind.LAMBDA: FUNCTION_ARN,
+    TargetKind.SQS: QUEUE_ARN,
+    TargetKind.SNS: TOPIC_ARN,
+    TargetKind.EVENTBRIDGE: BUS_ARN,
+}
+
 # A function was invoked with it before, or it will be wrapped: it is JSON by nature.
-_ALWAYS_JSON = frozenset({Producer.LAMBDA_DESTINATION, Producer.SQS_REDRIVE})
+_ALWAYS_JSON = frozenset({Producer.LAMBDA_DESTINATION, Producer.SQS_REDRIVE, Producer.SNS_SUBSCRIPTION})
 
 
 def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
@@ -117,19 +124,17 @@ def cancel(engine: Engine, redrive_id: int, *, by: Actor, now: datetime) -> Redr
 
 
 def parse_target(arn: str) -> TargetRef:
-    """Return the target with that ARN: a function (its version or alias may follow) or an SQS queue.
+    """Return the target with that ARN: a function (its version or alias may follow), a queue, a topic or a bus.
 
     Raises:
-        BadInput: It is neither.
+        BadInput: It is none of these.
     """
     arn = arn.strip()
-    if FUNCTION_ARN.fullmatch(arn):
-        return TargetRef(TargetKind.LAMBDA, arn)
-    if QUEUE_ARN.fullmatch(arn):
-        return TargetRef(TargetKind.SQS, arn)
+    if kind := next((kind for kind, pattern in _ARNS.items() if pattern.fullmatch(arn)), None):
+        return TargetRef(kind, arn)
     raise BadInput(
         f"{arn[:200]!r} is not the ARN of a function or a queue. Write arn:aws:lambda:REGION:ACCOUNT:function:NAME "
-        "or arn:aws:sqs:REGION:ACCOUNT:NAME."
+        "or arn:aws:sqs:REGION:ACCOUNT:NAME. (A topic or an event bus will do too: it sends on to all who listen.)"
     )
 
 

@@ -11,7 +11,8 @@ from tests.factories import FUNCTION
     [
         "",
         "orders",
-        "arn:aws:sns:eu-west-1:123456789012:orders",
+        "arn:aws:sns:eu-west-1:123456789012:orders:1f2e3d4c",
+        "arn:aws:events:eu-west-1:123456789012:rule/orders",
         "arn:aws:sqs:eu-west-1::orders",
         "arn:aws:lambda:eu-west-1:123456789012:layer:x",
         "arn:aws:sqs:eu-west-1:123456789012:or ders\n:x",
@@ -29,3 +30,15 @@ def test_a_target_is_a_function_or_a_queue(arn: str) -> None:
 
 def test_a_function_may_carry_its_alias() -> None:
     assert redrive.parse_target(f" {FUNCTION}:live ") == TargetRef(TargetKind.LAMBDA, f"{FUNCTION}:live")
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind"),
+    [
+        ("arn:aws:sns:eu-west-1:123456789012:orders", TargetKind.SNS),
+        ("arn:aws:sns:eu-west-1:123456789012:orders.fifo", TargetKind.SNS),
+        ("arn:aws:events:eu-west-1:123456789012:event-bus/shop", TargetKind.EVENTBRIDGE),
+    ],
+)
+def test_a_person_may_choose_what_sends_on(arn: str, kind: TargetKind) -> None:
+    assert redrive.parse_target(arn) == TargetRef(kind, arn)

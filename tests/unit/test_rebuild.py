@@ -11,6 +11,7 @@ from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.parse import parse_message, read_entry
 from deadletter.ports import Outgoing
 from deadletter.rebuild import payload_is_json, rebuild
+from deadletter.route import Route, Supplement
 
 EVENTS = Path(__file__).parents[1] / "events"
 FUNCTION = TargetRef(TargetKind.LAMBDA, "arn:aws:lambda:eu-west-1:123456789012:function:orders-capture")
@@ -112,3 +113,71 @@ def test_a_record_that_lost_its_payload_has_nothing_to_send() -> None:
 
     with pytest.raises(TargetRefused):
         out(ReceivedMessage("m", json.dumps(record)), FUNCTION)
+
+
+def sample(name: str) -> ReceivedMessage:
+    return read_entry((EVENTS / name).read_text())
+
+
+def out_with(message: ReceivedMessage, target: TargetRef, supplement: Supplement) -> Outgoing:
+    return rebuild(
+        message, parse_message(message), target, key=7, deduplication_id="redrive-1-7-5a", supplement=supplement
+    )
+
+
+def test_a_subscribed_function_gets_the_event_in_the_exact_spelling_of_sns() -> None:
+    made = json.loads(out(sample("sns-subscription-dlq.json"), FUNCTION).payload)
+    assert made == json.loads((EVENTS / "lambda-event-sns.json").read_text())
+    assert list(made["Records"][0]["Sns"]) == list(
+        json.loads((EVENTS / "lambda-event-sns.json").read_text())["Records"][0]["Sns"]
+    )
+
+
+def test_a_subscribed_queue_gets_the_envelope_as_it_stood() -> None:
+    message = sample("sns-subscription-dlq.json")
+    outgoing = out_with(message, QUEUE, Supplement(route=Route(target=QUEUE)))
+    assert (outgoing.payload, outgoing.message_attributes) == (message.body, {})
+
+
+def test_a_queue_with_raw_delivery_gets_the_bare_message_and_its_attributes() -> None:
+    message = sample("sns-subscription-dlq.json")
+    outgoing = out_with(message, QUEUE, Supplement(route=Route(target=QUEUE, raw=True)))
+    assert outgoing.payload == json.loads(message.body)["Message"]
+    assert outgoing.message_attributes == {
+        "kind": {"DataType": "String", "StringValue": "created"},
+        "prio": {"DataType": "Number", "StringValue": "3"},
+    }
+
+
+def test_a_rules_target_gets_what_the_rule_makes_of_the_event() -> None:
+    route = Route(target=QUEUE, template='{"order": <id>}', paths={"id": "$.detail.orderId"}, group_id="orders")
+    outgoing = out_with(sample("eventbridge-target-dlq.json"), QUEUE, Supplement(route=route))
+    assert json.loads(outgoing.payload) == {"order": "ord-7741"}
+    assert (outgoing.message_attributes, outgoing.group_id) == ({}, "orders")
+
+
+def test_a_target_that_a_person_named_gets_the_event_as_it_stands() -> None:
+    message = sample("eventbridge-target-dlq.json")
+    route = Route(target=QUEUE, template='{"order": <id>}', paths={"id": "$.detail.orderId"})
+    assert out_with(message, FUNCTION, Supplement(route=route)).payload == message.body
+
+
+def test_a_cut_schedule_is_sent_with_the_whole_input_of_the_schedule() -> None:
+    message = sample("scheduler-dlq-universal.json")
+    whole = Supplement(route=Route(target=FUNCTION, payload_text='{"at": "<aws.scheduler.scheduled-time>", "all": 1}'))
+    assert json.loads(out_with(message, FUNCTION, whole).payload) == {"at": "2026-09-14T01:00:00Z", "all": 1}
+
+
+def test_a_fetched_batch_is_sent_and_an_unfetched_one_is_not() -> None:
+    message = sample("kinesis-esm-sqs.json")
+    batch = '{"Records": []}'
+    assert out_with(message, FUNCTION, Supplement(payload_text=batch)).payload == batch
+    with pytest.raises(TargetRefused, match="only points at its batch"):
+        out(message, FUNCTION)
+
+
+def test_what_nobody_recognises_goes_with_its_attributes_to_whom_a_person_names() -> None:
+    message = sample("sns-subscription-dlq-raw.json")
+    outgoing = out(message, QUEUE)
+    assert (outgoing.payload, outgoing.message_attributes) == (message.body, message.message_attributes)
+    assert out(message, FUNCTION).payload == message.body

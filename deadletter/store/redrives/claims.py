@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
-from deadletter.event import ReceivedMessage, TargetKind, TargetRef
+from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.plan import invocation_of
 from deadletter.store import models
 from deadletter.store.instant import micros
 from deadletter.store.redrives.locks import lock, shift
@@ -110,7 +111,7 @@ def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> li
     item, event, record, group = models.RedriveItem, models.Event, models.Record, models.Group
     columns = (
         item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
-        record.message_id, record.body, record.attributes, record.message_attributes,
+        event.producer, record.message_id, record.body, record.attributes, record.message_attributes,
     )  # fmt: skip
     query = (
         select(*columns)
@@ -129,7 +130,7 @@ def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
         position=row.position,
         event_id=row.event_id,
         target=TargetRef(TargetKind(row.target_kind), row.target_arn),
-        invocation=redrive.invocation,
+        invocation=invocation_of(Producer(row.producer), redrive.invocation),
         message=received(row),
         stands_for=row.function_arn,
         deduplication_id=f"redrive-{redrive.id}-{row.position}-{micros(redrive.planned_at):x}",
