@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from deadletter.errors import BadInput
 from deadletter.event import Producer, storable
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, GroupState
 
 MAX_ID = 10**18 - 1
 """The largest number that can be an id: 18 digits, which a 64-bit column holds whatever they are."""
+
+NOBODY = "nobody"
+"""The assignee of a group that nobody is on."""
+
+_KINDS: dict[str, type[StrEnum]] = {"status": EventStatus, "state": GroupState, "producer": Producer}
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -24,7 +30,9 @@ class EventFilter:
 
     `since` and `until` bound the time of the first failure, `since <= occurred_at < until`; both aware. `text` must
     occur in the error or the payload, each of its words. `function` is a function's name, or a queue's where the
-    function is not known. `groups` lets through the events of any of them: what ticking several groups means.
+    function is not known. `groups` lets through the events of any of them: what ticking several groups means. `state`
+    and `assignee` are those of the event's group; the assignee `nobody` means that it has none. `as_of`
+    narrows nothing: it is when the filter was read, which decides what is still snoozed.
     """
 
     status: EventStatus | None = None
@@ -37,6 +45,9 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
+    state: GroupState | None = None
+    assignee: str | None = None
+    as_of: datetime = field(default=datetime.min.replace(tzinfo=UTC), compare=False)
 
     @classmethod
     def from_query(cls, query: str | Iterable[tuple[str, str]], *, now: datetime) -> EventFilter:
@@ -55,7 +66,7 @@ class EventFilter:
             _check_name(name)
             if clean := storable(text).strip():
                 _add(given, name, _read(name, clean, now))
-        return _in_order(cls(**given))
+        return _in_order(cls(**given, as_of=now))
 
     def to_query(self, **changes: str | int | None) -> str:
         """Return the filter as a URL's query, with *changes* (None takes a part out); the inverse of `from_query`."""
@@ -66,7 +77,7 @@ class EventFilter:
 
     def parts(self) -> list[tuple[str, str]]:
         """Return the parts that narrow, as the pairs of a URL's query."""
-        values = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        values = [(name, getattr(self, name)) for name in _names()]
         return [(name, _write(value)) for name, value in values if value is not None]
 
     def with_(self, **changes: Any) -> EventFilter:  # noqa: ANN401 - any part, of its own type
@@ -76,12 +87,16 @@ class EventFilter:
     @property
     def is_empty(self) -> bool:
         """Whether it lets everything through."""
-        return all(getattr(self, field.name) is None for field in fields(self))
+        return all(getattr(self, name) is None for name in _names())
+
+
+def _names() -> list[str]:
+    return [part.name for part in fields(EventFilter) if part.name != "as_of"]
 
 
 def _check_name(name: str) -> None:
     """Refuse an unknown name even without a value: ``PaymentError`` for ``text=PaymentError`` must not mean all."""
-    known = [field.name for field in fields(EventFilter)]
+    known = _names()
     if name not in known:
         raise BadInput(f"There is no filter named {name!r}. There are: {', '.join(known)}.")
 
@@ -121,10 +136,8 @@ def _ago(now: datetime, age: timedelta, text: str) -> datetime:
 
 def _read(name: str, value: str, now: datetime) -> object:
     match name:
-        case "status":
-            return _one_of(EventStatus, name, value)
-        case "producer":
-            return _one_of(Producer, name, value)
+        case "status" | "state" | "producer":
+            return _one_of(name, value)
         case "group" | "source":
             return _identifier(name, value)
         case "groups":
@@ -134,7 +147,8 @@ def _read(name: str, value: str, now: datetime) -> object:
     return value
 
 
-def _one_of(kind: type[EventStatus | Producer], name: str, value: str) -> EventStatus | Producer:
+def _one_of(name: str, value: str) -> StrEnum:
+    kind = _KINDS[name]
     try:
         return kind(value)
     except ValueError:

@@ -16,6 +16,18 @@ class EventStatus(StrEnum):
     ARCHIVED = "archived"
 
 
+class GroupState(StrEnum):
+    """What else there is to a group besides where its events stand.
+
+    `snoozed`: nobody wants to see it before a time, or before it has failed so often again. `awake`: it is not.
+    `regressed`: it failed anew after it was resolved, and is not snoozed.
+    """
+
+    AWAKE = "awake"
+    SNOOZED = "snoozed"
+    REGRESSED = "regressed"
+
+
 class RedriveStatus(StrEnum):
     """Where a redrive stands. `watching`: everything is sent, not every outcome is known."""
 

@@ -111,6 +111,9 @@ _RULES = {
             WHEN n_unresolved > 0 THEN 'unresolved' WHEN n_redriving > 0 THEN 'redriving'
             WHEN n_resolved > 0 THEN 'resolved' WHEN n_archived > 0 THEN 'archived' ELSE 'empty' END
         """,
+    "group regressed although nothing of it is open": """
+        SELECT id FROM groups WHERE regressed_at IS NOT NULL AND n_unresolved = 0 AND n_redriving = 0
+        """,
     "event outside of the time of its group": """
         SELECT events.id FROM events JOIN groups ON groups.id = events.group_id
         WHERE events.last_failed_at > groups.last_seen OR events.last_failed_at < groups.first_seen

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import FromClause, Table, Update, bindparam, case, update
+from sqlalchemy import FromClause, Integer, Table, Update, bindparam, case, update
 from sqlalchemy.orm import Session
 
 from deadletter.outcome import EventStatus
@@ -31,6 +31,7 @@ class Deltas:
     groups: dict[int, Counter[EventStatus]] = field(default_factory=dict)
     seen: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
     group_sources: Counter[tuple[int, int, str]] = field(default_factory=Counter)
+    failures: Counter[int] = field(default_factory=Counter)
     group_hours: Counter[tuple[int, int]] = field(default_factory=Counter)
     source_hours: Counter[tuple[int, int]] = field(default_factory=Counter)
 
@@ -45,6 +46,7 @@ class Deltas:
     def failed(self, group_id: int, source_id: int | None, at: datetime, n: int = 1) -> None:
         """Note *n* more (or fewer) failures of a group at a time; *source_id* is None when no message told of them."""
         hour = hour_of(at)
+        self.failures[group_id] += n
         self.group_hours[group_id, hour] += n
         if source_id is not None:
             self.source_hours[source_id, hour] += n
@@ -68,7 +70,7 @@ class Deltas:
         counts = self.groups.get(group_id, Counter())
         first, last = self.seen.get(group_id, (None, None))
         changes = {f"more_{status}": counts[status] for status in EventStatus}
-        return {"group": group_id, "first": first, "last": last} | changes
+        return {"group": group_id, "first": first, "last": last, "more_failures": self.failures[group_id]} | changes
 
 
 def _update_group() -> Update:
@@ -76,11 +78,19 @@ def _update_group() -> Update:
     after = {status: group[f"n_{status}"] + bindparam(f"more_{status}") for status in EventStatus}
     # The first status, in this order, that any event of the group has.
     derived = case(*[(n > 0, status.value) for status, n in after.items()], else_=EMPTY)
+    regressed = (group.status == EventStatus.RESOLVED.value) & (bindparam("more_failures", type_=Integer()) > 0)
+    is_open = (after[EventStatus.UNRESOLVED] > 0) | (after[EventStatus.REDRIVING] > 0)
     first, last = (bindparam(name, type_=group.first_seen.type) for name in ("first", "last"))
     return (
         update(cast("Table", Group.__table__))
         .where(group.id == bindparam("group"))
         .values({f"n_{status}": n for status, n in after.items()} | {"status": derived})
+        .values(
+            regressed_at=case((~is_open, None), (regressed, last), else_=group.regressed_at),
+            # To fail anew after it was resolved is news, however long it was to sleep.
+            snoozed_until=case((is_open & regressed, None), else_=group.snoozed_until),
+            snooze_left=group.snooze_left - bindparam("more_failures", type_=Integer()),
+        )
         .values(first_seen=case((group.first_seen > first, first), else_=group.first_seen))
         .values(last_seen=case((group.last_seen < last, last), else_=group.last_seen))
     )

@@ -45,9 +45,9 @@ def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = N
 def count_events(session: Session, chosen: EventFilter, cap: int = 1_000) -> Count:
     """Return how many events *chosen* means: exact from the counters where these know it, else counted up to *cap*."""
     parts = {name for name, _ in chosen.parts()}
-    if parts <= {"status", "group", "groups", "function"}:
+    if parts <= {"status", "group", "groups", "function", "state", "assignee"}:
         return Count(_counted_by_status(session, chosen))
-    if parts <= {"source", "producer", "group", "groups", "function"}:
+    if parts <= {"source", "producer", "group", "groups", "function", "state", "assignee"}:
         return Count(_counted_by_origin(session, chosen))
     first = select(Event.id).where(*event_conditions(session, chosen)).limit(cap + 1).subquery()
     n = session.scalar(select(func.count()).select_from(first)) or 0

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from deadletter.errors import NotFound
 from deadletter.event import name_of
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, GroupState
 from deadletter.store.counters import EMPTY
 from deadletter.store.cursors import read_cursor, write_cursor
 from deadletter.store.instant import from_micros, hour_of, micros
-from deadletter.store.models import Group, GroupHour, GroupSource, Source
-from deadletter.store.rows import GroupRow, Page, StatusCounts
-from deadletter.store.selection import group_conditions
+from deadletter.store.models import Group, GroupHour, GroupNote, GroupSource, Source
+from deadletter.store.rows import GroupRow, NoteRow, Page, StatusCounts
+from deadletter.store.selection import group_conditions, snoozed
 
 Sort = Literal["last_seen", "first_seen", "events"]
 
@@ -85,8 +86,43 @@ def group_hours(session: Session, group_id: int, since: datetime, until: datetim
 def group_rows(session: Session, groups: Sequence[Group], *, now: datetime) -> list[GroupRow]:
     """Return groups with their sources and sparklines, read for all of them at once."""
     ids = [group.id for group in groups]
-    sources, sparks = _sources(session, ids), _sparks(session, ids, now)
-    return [_group_row(group, sources.get(group.id, []), sparks[group.id]) for group in groups]
+    sources, sparks, notes = _sources(session, ids), _sparks(session, ids, now), _notes(session, ids)
+    rows = [_group_row(group, sources.get(group.id, []), sparks[group.id]) for group in groups]
+    return [replace(row, snoozed=_asleep(row, now), notes=notes.get(row.id, 0)) for row in rows]
+
+
+def count_standings(session: Session, chosen: EventFilter) -> dict[str, int]:
+    """Return how many groups *chosen* shows, by where they stand at its `as_of`: `GroupRow.standing`."""
+    is_open = Group.status == EventStatus.UNRESOLVED
+    standing = case(
+        (is_open & snoozed(chosen.as_of), GroupState.SNOOZED.value),
+        (is_open & Group.regressed_at.is_not(None), GroupState.REGRESSED.value),
+        else_=Group.status,
+    ).label("standing")
+    query = select(standing, func.count().label("n")).where(*group_conditions(session, chosen)).group_by(standing)
+    return {row.standing: row.n for row in session.execute(query)}
+
+
+def list_notes(session: Session, group_id: int) -> list[NoteRow]:
+    """Return what people wrote about a group, the newest first."""
+    notes = session.scalars(select(GroupNote).where(GroupNote.group_id == group_id).order_by(GroupNote.id.desc()))
+    return [NoteRow(id=note.id, at=note.at, who=note.who, text=note.text) for note in notes]
+
+
+def list_assignees(session: Session) -> list[str]:
+    """Return who is on any group, at most 200 names."""
+    query = select(Group.assignee).where(Group.assignee.is_not(None)).distinct().order_by(Group.assignee).limit(200)
+    return [name for name in session.scalars(query) if name]
+
+
+def _asleep(row: GroupRow, now: datetime) -> bool:
+    spent = row.snooze_left is not None and row.snooze_left <= 0
+    return row.snoozed_until is not None and row.snoozed_until > now and not spent
+
+
+def _notes(session: Session, group_ids: Sequence[int]) -> Mapping[int, int]:
+    query = select(GroupNote.group_id, func.count().label("n")).where(GroupNote.group_id.in_(group_ids))
+    return {row.group_id: row.n for row in session.execute(query.group_by(GroupNote.group_id))}
 
 
 def _key(sort: Sort) -> ColumnElement[int] | ColumnElement[datetime]:
@@ -143,4 +179,8 @@ def _group_row(group: Group, sources: Sequence[str], spark: Sequence[int]) -> Gr
         counts=StatusCounts(**{status.value: getattr(group, f"n_{status}") for status in EventStatus}),
         sources=sources,
         spark=spark,
+        assignee=group.assignee,
+        regressed_at=group.regressed_at,
+        snoozed_until=group.snoozed_until,
+        snooze_left=group.snooze_left,
     )

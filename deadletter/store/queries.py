@@ -2,7 +2,16 @@
 
 from deadletter.store.archive import archive_events, unarchive_events
 from deadletter.store.event_pages import count_events, get_event, iter_events, list_events
-from deadletter.store.group_pages import Sort, count_groups, get_group, group_hours, list_groups
+from deadletter.store.group_pages import (
+    Sort,
+    count_groups,
+    count_standings,
+    get_group,
+    group_hours,
+    list_assignees,
+    list_groups,
+    list_notes,
+)
 from deadletter.store.incident import report_facts
 from deadletter.store.overview import facets, list_workers, overall_hours, status_counts
 
@@ -11,13 +20,16 @@ __all__ = [
     "archive_events",
     "count_events",
     "count_groups",
+    "count_standings",
     "facets",
     "get_event",
     "get_group",
     "group_hours",
     "iter_events",
+    "list_assignees",
     "list_events",
     "list_groups",
+    "list_notes",
     "list_workers",
     "overall_hours",
     "report_facts",

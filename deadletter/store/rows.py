@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from deadletter.event import Producer, Redrivable
-from deadletter.outcome import EventStatus, Outcome, RedriveStatus
+from deadletter.outcome import EventStatus, GroupState, Outcome, RedriveStatus
 
 T = TypeVar("T")
 
@@ -103,6 +103,31 @@ class GroupRow:
     sources: Sequence[str] = ()
     """Names of the sources that its events came by."""
     spark: Sequence[int] = ()
+    assignee: str | None = None
+    regressed_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    snooze_left: int | None = None
+    snoozed: bool = False
+    """Whether it is asleep now."""
+    notes: int = 0
+    """How many notes there are on it."""
+
+    @property
+    def standing(self) -> str:
+        """Where it stands in one word: its status, or `snoozed` or `regressed` where that says more."""
+        if self.status is not EventStatus.UNRESOLVED:
+            return self.status
+        return GroupState.SNOOZED if self.snoozed else GroupState.REGRESSED if self.regressed_at else self.status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRow:
+    """What somebody wrote about a group."""
+
+    id: int
+    at: datetime
+    who: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, or_, select
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from deadletter.filters import EventFilter
+from deadletter.filters import NOBODY, EventFilter
+from deadletter.outcome import GroupState
 from deadletter.store import search
 from deadletter.store.counters import EMPTY
 from deadletter.store.instant import HOUR, hour_of, micros
@@ -18,6 +21,8 @@ def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True
     """Return what an event must meet; without *text*, the caller joins the search index itself."""
     found = _equal(Event, chosen, ("source", "source_id"), ("producer", "producer"))
     found += _of_groups(Event.group_id, chosen)
+    if live := live_conditions(chosen):
+        found.append(Event.group_id.in_(select(Group.id).where(*live)))
     if chosen.since is not None:
         found.append(Event.occurred_at >= chosen.since)
     if chosen.until is not None:
@@ -41,13 +46,33 @@ def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElemen
     A group is within a time when it failed in one of its hours, and has a status when that is the one shown for it.
     """
     found = [Group.status != EMPTY, *_equal(Group, chosen)]
-    found += _of_groups(Group.id, chosen)
+    found += [*_of_groups(Group.id, chosen), *live_conditions(chosen)]
     if came := came_by(chosen):
         found.append(exists().where(GroupSource.group_id == Group.id, GroupSource.n > 0, *came))
     if chosen.since is not None or chosen.until is not None:
         found.append(_failed_within(chosen))
     if chosen.text is not None:
         found.append(or_(_named(chosen.text), Group.id.in_(_groups_of_hits(session, chosen.text))))
+    return found
+
+
+def snoozed(as_of: datetime) -> ColumnElement[bool]:
+    """Return the condition that a group is asleep at *as_of*."""
+    return and_(Group.snoozed_until > as_of, func.coalesce(Group.snooze_left, 1) > 0)
+
+
+def live_conditions(chosen: EventFilter) -> list[ColumnElement[bool]]:
+    """Return what a group must meet besides where its events stand: its state, and who is on it."""
+    found: list[ColumnElement[bool]] = []
+    if chosen.assignee is not None:
+        unassigned = chosen.assignee == NOBODY
+        found.append(Group.assignee.is_(None) if unassigned else Group.assignee == chosen.assignee)
+    if chosen.state is GroupState.SNOOZED:
+        found.append(snoozed(chosen.as_of))
+    elif chosen.state is not None:
+        found.append(or_(Group.snoozed_until.is_(None), Group.snoozed_until <= chosen.as_of, Group.snooze_left <= 0))
+    if chosen.state is GroupState.REGRESSED:
+        found.append(Group.regressed_at.is_not(None))
     return found
 
 

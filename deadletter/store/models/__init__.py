@@ -9,7 +9,7 @@ from deadletter.store.models.audit import AuditEntry
 from deadletter.store.models.base import Base
 from deadletter.store.models.discoveries import Discovery, Sender
 from deadletter.store.models.events import Event, Record
-from deadletter.store.models.groups import Group, GroupHour, GroupSource
+from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
 from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
 from deadletter.store.models.sources import Source, SourceHour
 
@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Group",
     "GroupHour",
+    "GroupNote",
     "GroupSource",
     "Record",
     "Redrive",

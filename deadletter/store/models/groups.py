@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from deadletter.store.models.base import ROLLUP, Base, Id
+from deadletter.store.models.base import NEVER_REUSED, ROLLUP, Base, Id
 
 
 class Group(Base):
@@ -19,6 +19,9 @@ class Group(Base):
         Index(None, "status", "last_seen", "id"),
         Index(None, "last_seen", "id"),
         Index(None, "first_seen", "id"),
+        Index(None, "assignee", "last_seen", "id"),
+        Index(None, "regressed_at"),
+        Index(None, "snoozed_until"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -44,6 +47,27 @@ class Group(Base):
     n_redriving: Mapped[int] = mapped_column(default=0)
     n_resolved: Mapped[int] = mapped_column(default=0)
     n_archived: Mapped[int] = mapped_column(default=0)
+    assignee: Mapped[str | None]
+    """Who is on it."""
+    regressed_at: Mapped[datetime | None]
+    """When it failed anew after it was resolved: set and cleared by the statement that derives `status`."""
+    snoozed_until: Mapped[datetime | None]
+    """It sleeps while this is to come and `snooze_left` is not used up: compared when read, so it wakes by itself."""
+    snooze_left: Mapped[int | None]
+    """How many failures more it sleeps through; None: any number. The statement that counts a failure takes it off."""
+
+
+class GroupNote(Base):
+    """What somebody wrote about a group. It stays whatever becomes of the events."""
+
+    __tablename__ = "group_notes"
+    __table_args__ = (Index(None, "group_id"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"))
+    at: Mapped[datetime]
+    who: Mapped[str]
+    text: Mapped[str]
 
 
 class GroupSource(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, GroupState
 from deadletter.plan import Candidate
 from deadletter.store import models
 from deadletter.store.rowset import parts
@@ -67,7 +67,7 @@ def title_of(session: Session, selection: EventFilter | Sequence[int]) -> str:
     if not isinstance(selection, EventFilter):
         count = len(set(selection))
         return "1 selected event" if count == 1 else f"{count:,} selected events"
-    named = {"group", "groups", "status"}
+    named = {"group", "groups", "status"} | ({"state"} if selection.state is GroupState.AWAKE else set())
     rest = [f"{name.replace('_', ' ')} {value}" for name, value in selection.parts() if name not in named]
     return ", ".join([_subject_of(session, selection), *rest])
 
