@@ -178,7 +178,7 @@ def test_everything_that_is_done_to_a_group_is_its_history(session: Session) -> 
         ({}, "until when"),
         ({"until": NOW}, "is past"),
         ({"failures": 0}, "not 0"),
-        ({"failures": 10**9}, "1,000,000,000"),
+        ({"failures": 10**9}, "not 1,0"),
     ],
 )
 def test_a_snooze_that_means_nothing_is_refused(session: Session, given: dict[str, object], says: str) -> None:
@@ -197,5 +197,5 @@ def test_what_does_not_exist_cannot_be_decided_about(session: Session) -> None:
     for act in (triage.resolve, triage.unresolve, triage.archive, triage.unarchive, triage.wake):
         with pytest.raises(NotFound, match="no group 4711"):
             act(session, 4711, by=ADA, now=NOW)
-    with pytest.raises(BadInput, match="nobody"):
+    with pytest.raises(BadInput, match="nobody's"):
         triage.assign(session, fail(session), "Nobody", by=ADA, now=NOW)
