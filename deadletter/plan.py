@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
 from deadletter.outcome import EventStatus
+from deadletter.preflight import Protection, is_protected
 
 INVOCATIONS = ("RequestResponse", "Event")
 """How a function may be invoked: answering with the outcome, or by way of Lambda's own queue."""
@@ -52,7 +53,10 @@ class Candidate:
     """One event that was chosen, as far as the plan needs to know it.
 
     `target` is where it would go by itself: as its record says, else as its source says. `by_id` says that a person
-    named this very event; `payload_is_json` whether a function could be invoked with it.
+    named this very event; `payload_is_json` whether a function could be invoked with it. `protection` is what its
+    handler's idempotency record says, None where the target has no settings for that, and its reason a sentence where
+    it needs one. `edited` is the SHA-256 (hex) of the payload that goes in the original's place; `cannot_edit` why the
+    edit that was asked for does not fit it.
     """
 
     event_id: int
@@ -65,6 +69,10 @@ class Candidate:
     target: TargetRef | None = None
     by_id: bool = False
     payload_is_json: bool = True
+    protection: Protection | None = None
+    protection_reason: str | None = None
+    edited: str | None = None
+    cannot_edit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,9 @@ class PlannedItem:
     event_id: int
     target: TargetRef | None
     skip: str | None = None
+    protection: Protection | None = None
+    protection_reason: str | None = None
+    edited: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +117,25 @@ class RedrivePlan:
         """How many events would be sent."""
         return sum(line.count for line in self.targets)
 
+    @property
+    def protected(self) -> int:
+        """How many of those that would be sent their handler's own record keeps from being done twice."""
+        going = (item.protection for item in self.items if item.skip is None)
+        return sum(state is not None and is_protected(state) for state in going)
+
+    @property
+    def states(self) -> Mapping[Protection, int]:
+        """How many events are in each state of the idempotency pre-flight, skipped ones among them."""
+        return Counter(item.protection for item in self.items if item.protection is not None)
+
 
 def plan_redrive(
-    candidates: Iterable[Candidate], *, override: TargetRef | None, rate: float, invocation: str
+    candidates: Iterable[Candidate],
+    *,
+    override: TargetRef | None,
+    rate: float,
+    invocation: str,
+    skip_done: bool = True,
 ) -> RedrivePlan:
     """Plan to send *candidates*, oldest failure first.
 
@@ -119,9 +146,10 @@ def plan_redrive(
         override: Where all of them are to go; None sends each to its own target.
         rate: Events per second, above 0.
         invocation: `RequestResponse` or `Event`; how functions are invoked.
+        skip_done: Leave out what its handler has done already, by its own record.
     """
     chosen = sorted(candidates, key=lambda candidate: (candidate.occurred_at, candidate.event_id))
-    items = tuple(_plan_item(candidate, override) for candidate in chosen)
+    items = tuple(_plan_item(candidate, override, skip_done=skip_done) for candidate in chosen)
     going = [
         (candidate, item.target)
         for candidate, item in zip(chosen, items, strict=True)
@@ -141,13 +169,19 @@ def digest_of(items: Sequence[PlannedItem], invocation: str) -> str:
     digest = hashlib.sha256(invocation.encode())
     for item in items:
         where = f"{item.target.kind} {item.target.arn}" if item.target and not item.skip else f"skip {item.skip}"
+        where += f" edited {item.edited}" if item.edited else ""
         digest.update(f"\n{item.event_id} {where}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _plan_item(candidate: Candidate, override: TargetRef | None) -> PlannedItem:
+def _plan_item(candidate: Candidate, override: TargetRef | None, *, skip_done: bool) -> PlannedItem:
     target = override or candidate.target
-    return PlannedItem(candidate.event_id, target, _skip_reason(candidate, target))
+    skip = _skip_reason(candidate, target)
+    if skip is None and skip_done and candidate.protection is Protection.DONE:
+        skip = "Done already: the handler's idempotency record answers it."
+    return PlannedItem(
+        candidate.event_id, target, skip, candidate.protection, candidate.protection_reason, candidate.edited
+    )
 
 
 def _skip_reason(candidate: Candidate, target: TargetRef | None) -> str | None:
@@ -162,7 +196,7 @@ def _skip_reason(candidate: Candidate, target: TargetRef | None) -> str | None:
         return "No target is known for it. Say where: give its source a target, or choose one for this redrive."
     if target.kind is TargetKind.LAMBDA and not candidate.payload_is_json:
         return "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
-    return None
+    return candidate.cannot_edit
 
 
 def _status_reason(candidate: Candidate) -> str | None:

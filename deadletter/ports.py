@@ -5,12 +5,13 @@ Each has one real adapter, one fake, and one contract test for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from deadletter.event import FailedEvent, ReceivedMessage, StreamRange
+from deadletter.preflight import Record, Rules
 from deadletter.route import Route
 
 
@@ -149,3 +150,19 @@ class Lookups(Protocol):
     def route(self, event: FailedEvent) -> Route:
         """Return who was to get the event, and in which form. Raises LookupBusy, LookupRefused."""
         ...
+
+
+class IdempotencyRecords(Protocol):
+    """The table where a handler keeps which events it has done. Read only."""
+
+    def look_up(self, keys: Collection[str]) -> Mapping[str, Record]:
+        """Return the records of those of *keys* that have one, as they are now (a consistent read).
+
+        Raises:
+            SourceError: The table cannot be read now; the message names the permission, the table or the limit.
+        """
+        ...
+
+
+OpenRecords = Callable[[Rules, str], IdempotencyRecords]
+"""From a target's rules and its ARN to the records of its consumer."""

@@ -13,9 +13,11 @@ from time import monotonic
 
 from sqlalchemy import Engine
 
+from deadletter import aws
 from deadletter.event import TargetKind
-from deadletter.ports import Clock, Target
+from deadletter.ports import Clock, OpenRecords, Target
 from deadletter.redrive.answers import unsent
+from deadletter.redrive.last_look import LastLook
 from deadletter.redrive.sending import Where, batches, record_reports, send, sorted_by_target
 from deadletter.settings import Settings
 from deadletter.store import read, write
@@ -45,13 +47,21 @@ class Sender:
     What was sent is recorded before anything else is claimed; while the database is away it is kept here.
     """
 
-    def __init__(
-        self, engine: Engine, settings: Settings, *, worker: str, open_target: OpenTarget, clock: Clock
+    def __init__(  # noqa: PLR0913 - what a worker hands on, each by its name
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        worker: str,
+        open_target: OpenTarget,
+        clock: Clock,
+        open_records: OpenRecords = aws.open_records,
     ) -> None:
         self._engine = engine
         self._worker = worker
         self._open_target = open_target
         self._clock = clock
+        self._last_look = LastLook(engine, open_records, clock)
         self._lease_s = settings.lease_s
         self._concurrency = settings.concurrency
         self._calls: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()
@@ -156,7 +166,7 @@ class Sender:
         except Exception as error:
             log.exception("a target cannot be opened", extra={"arn": where[1].arn})
             return [unsent(claimed, because=f"{where[1].arn} cannot be opened: {error}") for claimed in claims]
-        return send(claims, target)
+        return send(claims, target, hold_back=self._last_look)
 
     def _target(self, where: Where) -> Target:
         if where not in self._targets:

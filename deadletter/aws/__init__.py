@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from deadletter.aws.clients import use_roles
 from deadletter.aws.eventbridge_target import EventBridgeTarget
+from deadletter.aws.idempotency import DynamoDbRecords, read_consumer
 from deadletter.aws.lambda_target import LambdaTarget
 from deadletter.aws.lookups import AwsLookups
 from deadletter.aws.sns_target import SnsTarget
@@ -15,9 +16,10 @@ from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
-from deadletter.ports import Lookups, Source, Target
+from deadletter.ports import IdempotencyRecords, Lookups, Source, Target
+from deadletter.preflight import Rules
 
-__all__ = ["open_lookups", "open_source", "open_target", "use_roles"]
+__all__ = ["open_lookups", "open_records", "open_source", "open_target", "read_consumer", "use_roles"]
 
 
 def open_source(arn: str) -> Source:
@@ -48,3 +50,15 @@ def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:
 def open_lookups() -> Lookups:
     """Return AWS to be asked for what records leave out. Opens no connection yet."""
     return AwsLookups()
+
+
+def open_records(rules: Rules, target_arn: str) -> IdempotencyRecords:
+    """Return the idempotency records of the consumer behind a target. Opens no connection yet.
+
+    Raises:
+        SourceError: boto3 is not set up for it: an unknown profile, no Region.
+    """
+    try:
+        return DynamoDbRecords(rules, target_arn)
+    except ERRORS as error:
+        raise source_error(error, action="dynamodb:BatchGetItem", arn=target_arn) from error

@@ -15,12 +15,15 @@ from deadletter.errors import BadInput
 from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.parse import parse_message
-from deadletter.plan import INVOCATIONS, Candidate, plan_redrive
+from deadletter.plan import INVOCATIONS, Candidate
+from deadletter.ports import OpenRecords
 from deadletter.rebuild import payload_is_json
+from deadletter.redrive.ahead import Choice, edit_facts, look_ahead, preflight_facts
+from deadletter.redrive.editing import Edit
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.audit import note
-from deadletter.store.redrives import get_redrive, plans, selections
+from deadletter.store.redrives import edits, get_redrive, plans, selections
 from deadletter.store.rows import RedriveRow
 
 MAX_RATE = 10_000.0
@@ -47,6 +50,9 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     target: TargetRef | None = None,
     rate: float | None = None,
     invocation: str = "RequestResponse",
+    edit: Edit | None = None,
+    skip_done: bool = True,
+    open_records: OpenRecords | None = None,
     asked_by: Actor,
     settings: Settings,
     now: datetime,
@@ -59,6 +65,9 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         target: Where all of them are to go; None sends each to its own target.
         rate: Events per second; None takes the settings' rate.
         invocation: How functions are invoked: `RequestResponse` or `Event`.
+        edit: A change to the payloads; the originals are kept.
+        skip_done: Leave out what its handler has done already, by its own record.
+        open_records: Opens the handlers' idempotency records; None for no pre-flight.
         asked_by: Who asks, and from where: for the record, and the audit trail.
         settings: Says the default rate and settling time.
         now: The time now, UTC.
@@ -72,9 +81,10 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         candidates = selections.list_candidates(session, selection)
         if not candidates:
             raise BadInput(_nothing(selection))
-        known = _with_payload_facts(session, candidates, target)
+        known = list(_with_payload_facts(session, candidates, target))
         title = selections.title_of(session, selection)
-    plan = plan_redrive(known, override=target, rate=rate, invocation=invocation)
+        choice = Choice(target, rate, invocation, edit, skip_done=skip_done)
+        plan, edited = look_ahead(session, known, choice, open_records, now)
     with write(engine) as session:
         redrive_id = plans.create(
             session,
@@ -86,8 +96,12 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             asked_by=asked_by.name,
             planned_at=now,
             settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
+            preflight=preflight_facts(plan, skip_done=skip_done),
+            edit=edit_facts(edit, edited, asked_by),
         )
+        edits.add(session, redrive_id, edited.payloads, how=edit.how if edit else "", by=asked_by, now=now)
         details = {"title": title, "count": plan.count, "digest": plan.digest}
+        details |= {"edit": edit.how, "edited": len(edited.payloads)} if edit else {}
         note(session, asked_by, "plan", "redrive", redrive_id, details=details, now=now)
         return redrive_id
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import Engine
 
+from deadletter.editing import with_payload
 from deadletter.errors import TargetRefused
 from deadletter.event import FailedEvent, TargetRef
 from deadletter.parse import parse_message
 from deadletter.ports import Answer, Outgoing, Target
 from deadletter.rebuild import rebuild
-from deadletter.redrive.answers import lost, report_of
+from deadletter.redrive.answers import lost, report_of, unsent
 from deadletter.store import write
 from deadletter.store.redrives.claims import Claimed
 from deadletter.store.redrives.outcomes import Report, record
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 Where = tuple[int, TargetRef, str]
 """What one send call has in common: redrive, target, invocation."""
+
+
+def _nothing(_claims: Sequence[Claimed]) -> Mapping[int, str]:
+    return {}
 
 
 def sorted_by_target(claims: Iterable[Claimed]) -> Mapping[Where, Sequence[Claimed]]:
@@ -40,12 +45,24 @@ def batches(claims: Sequence[Claimed], size: int) -> Iterable[Sequence[Claimed]]
     return iter(lambda: list(islice(rest, size)), [])
 
 
-def send(claims: Sequence[Claimed], target: Target) -> list[Report]:
-    """Send *claims* in one call, once; return what became of each. Never raises: they may be out."""
+def send(
+    claims: Sequence[Claimed], target: Target, *, hold_back: Callable[[Sequence[Claimed]], Mapping[int, str]] = _nothing
+) -> list[Report]:
+    """Send *claims* in one call, once; return what became of each. Never raises: they may be out.
+
+    *hold_back* looks at them a last time, and returns why some are not to be sent after all, by event id.
+    """
     events = {claimed.event_id: parse_message(claimed.message) for claimed in claims}
     outgoing: list[Outgoing] = []
-    answers: dict[int, Answer | Exception] = {}
+    try:
+        held = hold_back(claims)
+    except Exception:
+        log.exception("the last look before sending went wrong")
+        return [unsent(claimed, because="The last look before sending went wrong; see the log.") for claimed in claims]
+    answers: dict[int, Answer | Exception] = {event_id: TargetRefused(reason) for event_id, reason in held.items()}
     for claimed in claims:
+        if claimed.event_id in held:
+            continue
         made = _outgoing(claimed, events[claimed.event_id])
         if isinstance(made, Outgoing):
             outgoing.append(made)
@@ -65,8 +82,7 @@ def record_reports(engine: Engine, redrive_id: int, reports: Sequence[Report], *
 def _outgoing(claimed: Claimed, event: FailedEvent) -> Outgoing | TargetRefused:
     try:
         return rebuild(
-            claimed.message,
-            event,
+            *with_payload(claimed.message, event, claimed.edited),
             claimed.target,
             key=claimed.event_id,
             deduplication_id=claimed.deduplication_id,

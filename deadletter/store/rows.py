@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from deadletter.event import Producer, Redrivable
 from deadletter.outcome import EventStatus, GroupState, Outcome, RedriveStatus
+from deadletter.preflight import Protection
 
 T = TypeVar("T")
 
@@ -197,6 +198,11 @@ class ItemRow:
     target_arn: str | None
     outcome: Outcome
     reason: str | None
+    protection: Protection | None
+    """What its handler's idempotency record said when it was planned."""
+    protection_reason: str | None
+    edited: bool
+    """Whether an edit is sent in the original's place."""
     sent_at: datetime | None
     sent_id: str | None
     settled_at: datetime | None
@@ -257,6 +263,10 @@ class RedriveRow:
     busy_reason: str | None
     busy_count: int
     settle_s: float
+    preflight: Mapping[str, Any] | None
+    """{"skip_done", "states", "protected", "unprotected"}; None where no target has idempotency settings."""
+    edit: Mapping[str, Any] | None
+    """{"how", "text", "by", "changed", "unchanged", "unfit"}; None where originals are sent."""
     planned: int
     waiting: int
     sending: int

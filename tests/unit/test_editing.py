@@ -136,3 +136,10 @@ def test_an_edit_takes_the_place_of_what_the_record_holds() -> None:
     message, event = with_payload(make_message("record"), make_event(), '{"a":1}')
     assert (message.body, event.payload_text) == ("record", '{"a":1}')
     assert payload_of(message, event) == '{"a":1}'
+
+
+def test_an_edited_notification_carries_the_edit_within() -> None:
+    notified = make_event(producer=Producer.SNS_SUBSCRIPTION, payload_text="{}")
+    message, _ = with_payload(make_message('{"Type": "Notification", "Message": "{}"}'), notified, '{"a":1}')
+    assert json.loads(message.body) == {"Type": "Notification", "Message": '{"a":1}'}
+    assert with_payload(make_message("{}"), notified, '{"a":1}')[0].body == '{"a":1}'

@@ -8,15 +8,18 @@ range.
 from deadletter.store.models.audit import AuditEntry
 from deadletter.store.models.base import Base
 from deadletter.store.models.discoveries import Discovery, Sender
+from deadletter.store.models.edits import Edit
 from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
 from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
 from deadletter.store.models.sources import Source, SourceHour
+from deadletter.store.models.targets import TargetRules
 
 __all__ = [
     "AuditEntry",
     "Base",
     "Discovery",
+    "Edit",
     "Event",
     "Group",
     "GroupHour",
@@ -28,5 +31,6 @@ __all__ = [
     "Sender",
     "Source",
     "SourceHour",
+    "TargetRules",
     "Worker",
 ]

@@ -50,6 +50,11 @@ class Redrive(Base):
     busy_count: Mapped[int] = mapped_column(default=0)
     """How often one of its targets asked to slow down, in a row."""
     settle_s: Mapped[float]
+    preflight: Mapped[dict[str, Any] | None]
+    """The idempotency pre-flight: {"skip_done", "states": {state: n}, "protected", "unprotected"}; of those to be sent
+    the last two. None where no target of the plan has settings for it."""
+    edit: Mapped[dict[str, Any] | None]
+    """What was changed before sending: {"how", "text", "by", "changed", "unchanged", "unfit"}; None for nothing."""
     n_planned: Mapped[int] = mapped_column(default=0)
     n_waiting: Mapped[int] = mapped_column(default=0)
     n_sending: Mapped[int] = mapped_column(default=0)
@@ -80,6 +85,11 @@ class RedriveItem(Base):
     outcome: Mapped[str]
     reason: Mapped[str | None]
     """Why it was skipped, or is unknown."""
+    protection: Mapped[str | None]
+    """What its handler's idempotency record said when it was planned; see `deadletter.preflight`."""
+    protection_reason: Mapped[str | None]
+    edited: Mapped[bool | None]
+    """Whether `edits` holds what is sent in the original's place."""
     claimed_by: Mapped[str | None]
     sent_at: Mapped[datetime | None]
     sent_id: Mapped[str | None]

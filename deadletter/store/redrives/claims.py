@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, and_, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.plan import invocation_of
+from deadletter.preflight import Protection
 from deadletter.store import models
 from deadletter.store.instant import micros
 from deadletter.store.redrives.locks import lock, shift
@@ -46,6 +47,11 @@ class Claimed:
     message: ReceivedMessage
     stands_for: str | None
     deduplication_id: str
+    edited: str | None = None
+    """What is sent in the original payload's place."""
+    protection: Protection | None = None
+    """What the plan said of its handler's idempotency record; None where nobody asked."""
+    skip_done: bool = True
 
 
 def list_running(session: Session) -> list[Running]:
@@ -112,12 +118,14 @@ def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> li
     columns = (
         item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
         event.producer, record.message_id, record.body, record.attributes, record.message_attributes,
+        item.protection, models.Edit.payload,
     )  # fmt: skip
     query = (
         select(*columns)
         .join(event, event.id == item.event_id)
         .join(record, record.id == event.record_id)
         .join(group, group.id == event.group_id)
+        .outerjoin(models.Edit, and_(models.Edit.redrive_id == redrive.id, models.Edit.event_id == item.event_id))
         .where(item.redrive_id == redrive.id, item.position.in_(positions))
         .order_by(item.position)
     )
@@ -134,4 +142,7 @@ def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
         message=received(row),
         stands_for=row.function_arn,
         deduplication_id=f"redrive-{redrive.id}-{row.position}-{micros(redrive.planned_at):x}",
+        edited=None if row.payload is None else row.payload.decode("utf-8", "surrogatepass"),
+        protection=Protection(row.protection) if row.protection else None,
+        skip_done=bool((redrive.preflight or {}).get("skip_done", True)),
     )

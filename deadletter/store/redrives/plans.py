@@ -26,7 +26,7 @@ def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: A
     """Write *plan* down as a redrive that is `planned`; return its id.
 
     *given* are the columns that the plan does not say: `title`, `selection`, `invocation`, `rate`, `asked_by`,
-    `planned_at`, `settle_s`.
+    `planned_at`, `settle_s`, `preflight`, `edit`.
     """
     redrive = models.Redrive(
         status=RedriveStatus.PLANNED,
@@ -114,6 +114,9 @@ def _item_values(redrive_id: int, position: int, item: PlannedItem) -> Mapping[s
         "target_arn": item.target.arn if item.target else None,
         "outcome": Outcome.SKIPPED if item.skip else Outcome.WAITING,
         "reason": item.skip,
+        "protection": item.protection,
+        "protection_reason": item.protection_reason,
+        "edited": item.edited is not None,
     }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.errors import BadInput, NotFound
 from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.preflight import Protection
 from deadletter.store import models
 from deadletter.store.rows import ItemRow, Page, RedriveRow
 
@@ -96,6 +97,9 @@ def _item_row(row: Row[models.RedriveItem, str | None, str | None, str, str, str
         target_arn=item.target_arn,
         outcome=Outcome(item.outcome),
         reason=item.reason,
+        protection=Protection(item.protection) if item.protection else None,
+        protection_reason=item.protection_reason,
+        edited=bool(item.edited),
         sent_at=item.sent_at,
         sent_id=item.sent_id,
         settled_at=item.settled_at,

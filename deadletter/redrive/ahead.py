@@ -1,0 +1,90 @@
+"""Looking ahead, while a plan is made: what an edit changes, and what the handlers' own records say of each event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from deadletter.actor import Actor
+from deadletter.event import TargetRef
+from deadletter.plan import Candidate, RedrivePlan, plan_redrive
+from deadletter.ports import OpenRecords
+from deadletter.redrive.editing import Edit, Edited, edit_all
+from deadletter.redrive.preflight import Checked, check
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose of a plan: see `create_plan`."""
+
+    override: TargetRef | None
+    rate: float
+    invocation: str
+    edit: Edit | None
+    skip_done: bool
+
+    def plan(self, candidates: Sequence[Candidate]) -> RedrivePlan:
+        """Plan *candidates* as chosen."""
+        return plan_redrive(
+            candidates,
+            override=self.override,
+            rate=self.rate,
+            invocation=self.invocation,
+            skip_done=self.skip_done,
+        )
+
+
+def look_ahead(
+    session: Session, candidates: Sequence[Candidate], choice: Choice, open_records: OpenRecords | None, now: datetime
+) -> tuple[RedrivePlan, Edited]:
+    """Return the plan, knowing what the edit and the handlers' records say of every event that can be sent at all."""
+    draft = choice.plan(candidates)
+    going = {item.event_id: item.target for item in draft.items if item.target and not item.skip}
+    edited = edit_all(session, list(going), choice.edit)
+    fit = {event_id: target for event_id, target in going.items() if event_id not in edited.unfit}
+    checked = check(session, fit, open_records, edited=edited.payloads, now=now) if open_records else {}
+    if not (checked or choice.edit):
+        return draft, edited
+    return choice.plan([_knowing(candidate, edited, checked) for candidate in candidates]), edited
+
+
+def preflight_facts(plan: RedrivePlan, *, skip_done: bool) -> Mapping[str, Any] | None:
+    """Return what a redrive keeps of its pre-flight; None where no target has settings for one."""
+    if not plan.states:
+        return None
+    states = {state.value: n for state, n in plan.states.items()}
+    return {
+        "skip_done": skip_done,
+        "states": states,
+        "protected": plan.protected,
+        "unprotected": plan.count - plan.protected,
+    }
+
+
+def edit_facts(edit: Edit | None, edited: Edited, by: Actor) -> Mapping[str, Any] | None:
+    """Return what a redrive keeps of its edit; None where originals are sent."""
+    if edit is None:
+        return None
+    return {
+        "how": edit.how,
+        "text": edit.text,
+        "by": by.name,
+        "changed": len(edited.payloads),
+        "unchanged": edited.unchanged,
+        "unfit": len(edited.unfit),
+    }
+
+
+def _knowing(candidate: Candidate, edited: Edited, checked: Mapping[int, Checked]) -> Candidate:
+    found = checked.get(candidate.event_id)
+    return replace(
+        candidate,
+        protection=found.state if found else None,
+        protection_reason=found.reason if found else None,
+        edited=edited.digest(candidate.event_id),
+        cannot_edit=edited.unfit.get(candidate.event_id),
+    )

@@ -1,0 +1,102 @@
+"""Payloads that a redrive sends in their originals' place: written with its plan, and read for its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, insert, select
+from sqlalchemy.orm import Session
+
+from deadletter.actor import Actor
+from deadletter.event import ReceivedMessage
+from deadletter.store import models
+from deadletter.store.redrives.selections import received
+from deadletter.store.rows import Page
+from deadletter.store.rowset import parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditRow:
+    """One event's edit in one redrive: what went out, and the record that it was made of."""
+
+    redrive_id: int
+    event_id: int
+    position: int
+    label: str | None
+    request_id: str | None
+    message: ReceivedMessage
+    payload: str
+    how: str
+    made_by: str
+    made_at: datetime
+
+
+def add(  # noqa: PLR0913 - what an edit says, each by its name
+    session: Session, redrive_id: int, payloads: Mapping[int, str], *, how: str, by: Actor, now: datetime
+) -> None:
+    """Write down the edited payloads of a plan, by event id."""
+    for some in parts(list(payloads)):
+        rows = [
+            {
+                "redrive_id": redrive_id,
+                "event_id": event_id,
+                "payload": payloads[event_id].encode("utf-8", "surrogatepass"),
+                "how": how,
+                "made_by": by.name,
+                "made_at": now,
+            }
+            for event_id in some
+        ]
+        session.execute(insert(models.Edit), rows)
+
+
+def list_edits(session: Session, redrive_id: int, *, after: int = -1, limit: int = 20) -> Page[EditRow]:
+    """Return a redrive's edits in the order of sending, from behind position *after*."""
+    query = _query().where(models.Edit.redrive_id == redrive_id, models.RedriveItem.position > after)
+    found = _rows(session, query.order_by(models.RedriveItem.position).limit(limit + 1))
+    return Page(found[:limit], str(found[limit - 1].position) if len(found) > limit else None)
+
+
+def edits_of_event(session: Session, event_id: int) -> Sequence[EditRow]:
+    """Return every edit of one event, oldest first."""
+    return _rows(session, _query().where(models.Edit.event_id == event_id).order_by(models.Edit.redrive_id))
+
+
+def _query() -> Select[Any]:
+    edit, item, event, record = models.Edit, models.RedriveItem, models.Event, models.Record
+    return (
+        select(
+            edit,
+            item.position,
+            event.label,
+            event.request_id,
+            record.message_id,
+            record.body,
+            record.attributes,
+            record.message_attributes,
+        )
+        .join(item, (item.redrive_id == edit.redrive_id) & (item.event_id == edit.event_id))
+        .join(event, event.id == edit.event_id)
+        .join(record, record.id == event.record_id)
+    )
+
+
+def _rows(session: Session, query: Select[Any]) -> list[EditRow]:
+    return [
+        EditRow(
+            redrive_id=row.Edit.redrive_id,
+            event_id=row.Edit.event_id,
+            position=row.position,
+            label=row.label,
+            request_id=row.request_id,
+            message=received(row),
+            payload=row.Edit.payload.decode("utf-8", "surrogatepass"),
+            how=row.Edit.how,
+            made_by=row.Edit.made_by,
+            made_at=row.Edit.made_at,
+        )
+        for row in session.execute(query)
+    ]
