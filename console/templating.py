@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, url_for
 
-from console import charts, context, life, progress
+from console import charts, context, discovered, life, progress
 from console import format as fmt
 from deadletter.event import name_of
 from deadletter.filters import EventFilter
@@ -26,12 +26,15 @@ NAVIGATION = (
     ("Events", "events.index", "e"),
     ("Redrives", "redrives.index", "r"),
     ("Sources", "sources.index", "s"),
+    ("Discovery", "discovery.index", "d"),
     ("Reports", "reports.index", "p"),
     ("Audit", "audit.index", "a"),
 )
 SOON = timedelta(hours=24)
 """What expires within this time is said as a warning."""
 
+STALE = timedelta(days=7)
+"""An account changes: what was read longer ago is said as a warning."""
 
 FILTERS: Mapping[str, Callable[..., object]] = {
     "number": fmt.number,
@@ -49,6 +52,9 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "spark": charts.spark,
     "progress": charts.progress,
     "legend": progress.legend,
+    "thing_name": discovered.thing_name,
+    "by_producer": discovered.by_producer,
+    "gap_words": discovered.GAP_WORDS.__getitem__,
 }
 
 
@@ -56,7 +62,7 @@ def register(app: Flask, settings: Settings) -> None:
     """Give the templates of *app* their filters and globals."""
     keys = settings.secret_keys
     app.jinja_env.filters.update(FILTERS)
-    app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, error_of=error_of)
+    app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of)
     app.jinja_env.filters.update(named=named, growth=growth)
     app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
     app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
@@ -131,6 +137,10 @@ def subject_link(kind: str, subject: str) -> str | None:
 
 def _ahead(moment: datetime) -> bool:
     return moment > context.now()
+
+
+def _stale(moment: datetime) -> bool:
+    return context.now() - moment > STALE
 
 
 def _soon(moment: datetime) -> bool:

@@ -23,7 +23,7 @@ from deadletter.store import make_engine, read, upgrade, write
 from deadletter.store.redrives import list_redrives
 from deadletter.store.redrives.tending import list_open
 from deadletter.store.redrives.workers import leave
-from deadletter.store.sources import list_sources
+from deadletter.store.sources import list_sources_with_senders
 from worker.collecting import Collector
 from worker.committer import Committer
 from worker.sending import OpenTarget, Sender
@@ -120,7 +120,7 @@ class Worker:
 
     def _look_for_sources(self) -> None:
         with read(self._engine) as session:
-            rows = list_sources(session, now=self._clock.now())
+            rows = list_sources_with_senders(session, now=self._clock.now())
         for row in rows:
             if row.id in self._collectors:
                 self._collectors[row.id].row = row

@@ -58,7 +58,8 @@ _CODES = {
         "KmsAccessDenied", "UnauthorizedOperation",
     },
     Trouble.MISSING: {
-        "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "QueueDoesNotExist", "ResourceNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue", "NoSuchEntity", "NotFound", "QueueDoesNotExist",
+        "ResourceNotFoundException",
     },
     Trouble.THROTTLED: {
         "EC2ThrottledException", "KMS.ThrottlingException", "KMSThrottlingException", "KmsThrottled",

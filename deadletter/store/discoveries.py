@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from deadletter.actor import Actor
+from deadletter.store.audit import note
 from deadletter.store.models import Discovery
 from deadletter.store.rowset import table_of
 from deadletter.store.text import MAX_MESSAGE, kept
@@ -55,14 +57,15 @@ class DiscoveryRow:
         return self.status in _OPEN
 
 
-def ask_discovery(session: Session, *, by: str, now: datetime) -> int:
+def ask_discovery(session: Session, *, by: Actor, now: datetime) -> int:
     """Ask for a discovery; return its id. One that is open already is the one that is meant."""
     open_id = session.scalar(select(Discovery.id).where(Discovery.status.in_(_OPEN)).order_by(Discovery.id))
     if open_id is not None:
         return open_id
-    asked = Discovery(status=DiscoveryStatus.ASKED, asked_by=by, asked_at=now, scans=[])
+    asked = Discovery(status=DiscoveryStatus.ASKED, asked_by=by.name, asked_at=now, scans=[])
     session.add(asked)
     session.flush()
+    note(session, by, "ask", "discovery", asked.id, now=now)
     _forget_old(session)
     return asked.id
 

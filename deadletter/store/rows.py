@@ -49,7 +49,8 @@ class StatusCounts:
 class SourceRow:
     """A source, as the overview and the worker see it; `growth_*`: failures this hour so far, and the hour before.
 
-    `senders` are functions by role id, where several leave their failures there and only the SenderId tells which.
+    `senders` are functions by role id, where several leave their failures there and only the SenderId tells which; they
+    are there for whoever asks for them.
     """
 
     id: int

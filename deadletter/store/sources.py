@@ -69,9 +69,14 @@ def set_target(session: Session, source_id: int, target: TargetRef | None, *, by
 
 def list_sources(session: Session, *, now: datetime) -> Sequence[SourceRow]:
     """Return all sources, in the order in which they were added."""
-    hours, senders = _recent_hours(session, now), list_senders(session)
-    found = session.scalars(select(Source).order_by(Source.id))
-    return [replace(_source_row(source, hours, now), senders=senders.get(source.id, {})) for source in found]
+    hours = _recent_hours(session, now)
+    return [_source_row(source, hours, now) for source in session.scalars(select(Source).order_by(Source.id))]
+
+
+def list_sources_with_senders(session: Session, *, now: datetime) -> Sequence[SourceRow]:
+    """Return all sources with their `senders`: for whoever stores what comes from them."""
+    senders = list_senders(session)
+    return [replace(row, senders=senders.get(row.id, {})) for row in list_sources(session, now=now)]
 
 
 def get_source(session: Session, source_id: int, *, now: datetime | None = None) -> SourceRow:

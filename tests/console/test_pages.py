@@ -26,6 +26,7 @@ PAGES = (
     "/events?text=ord-7001",
     "/redrives",
     "/sources",
+    "/discovery",
     "/reports",
 )
 THINGS = ("/groups/1", "/groups/1?status=unresolved", "/events/1", "/events/1/raw")
@@ -71,7 +72,7 @@ def test_every_link_on_every_page_resolves(client: FlaskClient) -> None:
         assert answer.status_code in {200, 302}, address
         if answer.content_type.startswith("text/html") and answer.status_code == 200:
             waiting.extend(Page(answer.text).links)
-    assert {"/overview", "/groups", "/events", "/redrives", "/sources", "/reports"} <= seen
+    assert {"/overview", "/groups", "/events", "/redrives", "/sources", "/discovery", "/reports"} <= seen
 
 
 def _kind(address: str) -> tuple[str, ...]:

@@ -54,7 +54,9 @@ def test_its_policy_allows_what_the_code_calls_and_no_more() -> None:
 
 
 def test_it_lists_every_permission_that_discovery_uses() -> None:
-    paragraph = re.findall(r"^`redrive discover` reads the account.*?\n\n", README, re.MULTILINE | re.DOTALL)[0]
+    paragraph = re.findall(
+        r"^`redrive discover`, as the Discovery page, reads the account.*?\n\n", README, re.MULTILINE | re.DOTALL
+    )[0]
     used = {each.action for each in vars(discovery).values() if isinstance(each, Listing)}
     assert set(re.findall(r"`([a-z]+:[A-Z]\w+)`", paragraph)) == used
 

@@ -108,3 +108,24 @@ def test_a_database_of_another_kind_is_refused_without_telling_its_password(url:
 )
 def test_the_account_is_labelled_by_the_best_name_there_is(env: dict[str, str], label: str) -> None:
     assert Settings.from_env(env).account_label == label
+
+
+def test_roles_are_named_with_their_regions() -> None:
+    text = "arn:aws:iam::111122223333:role/ops/redrive@eu-west-1+us-east-1 arn:aws:iam::444455556666:role/redrive"
+    first, second = Settings.from_env({"REDRIVE_ROLES": text}).roles
+    assert (first.arn, first.account) == ("arn:aws:iam::111122223333:role/ops/redrive", "111122223333")
+    assert first.regions == ("eu-west-1", "us-east-1")
+    assert (second.account, second.regions) == ("444455556666", ())
+
+
+@pytest.mark.parametrize("text", ["redrive", "arn:aws:iam::1:role/x", "arn:aws:iam::111122223333:user/x"])
+def test_a_role_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=r"REDRIVE_ROLES has .*, which is no role\.") as refused:
+        Settings.from_env({"REDRIVE_ROLES": text})
+    assert "@eu-west-1+us-east-1" in str(refused.value)
+
+
+def test_two_roles_for_one_account_are_refused() -> None:
+    role = "arn:aws:iam::111122223333:role/{}"
+    with pytest.raises(BadInput, match="two roles for account 111122223333"):
+        Settings.from_env({"REDRIVE_ROLES": f"{role.format('a')} {role.format('b')}"})
