@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo test lint lock bench clean
+.PHONY: help setup demo test container lint lock bench clean
 
 help: ## List what make can do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: setup ## Fail, collect, group, redrive, report on a local AWS; ARGS="--onc
 test: setup ## Run every test, two at a time; ARGS are pytest's
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+container: setup ## Run the Dockerfile's own steps, its command and its health check, without a Docker engine
+	$(BIN)/python -m pytest tests/container -m container -p no:randomly $(ARGS)
+
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,10 +36,14 @@ lint: setup ## ruff, mypy --strict, import-linter
 bench: setup ## Measure every performance claim as a ratio, in one run
 	@$(BIN)/python -m bench $(ARGS)
 
+# Runtime subsets of the one lock: what the container installs, and what the Lambda functions need besides.
+LOCK := uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+  --python-version 3.11 --no-emit-package django --no-emit-package asgiref --no-emit-package sqlparse -q
+
 lock: setup ## Lock the dependencies again, with hashes and without addresses (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-	  --no-header --python-version 3.11 --no-emit-package django \
-	  --no-emit-package asgiref --no-emit-package sqlparse --upgrade -q -o requirements.lock
+	$(LOCK) --all-extras --upgrade -o requirements.lock
+	$(LOCK) -c requirements.lock -o requirements-service.lock
+	$(LOCK) --extra lambda -c requirements.lock -o requirements-lambda.lock
 
 clean: ## Remove the environment and the demo's data
-	rm -rf .venv .demo
+	rm -rf .venv .venv-terraform .demo

@@ -19,6 +19,8 @@ from deadletter.errors import BadInput, RedriveError
 _MODULES = {
     "serve": "service",
     "work": "service",
+    "up": "supervisor",
+    "ready": "supervisor",
     "db": "service",
     "sources": "sources",
     "discover": "discover",

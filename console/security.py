@@ -10,6 +10,8 @@ from console import context
 MAX_FORM_BYTES = 1_000_000
 """A form larger than this is refused (413): the largest real one ticks a page of rows."""
 
+# Probes and monitoring call by address. The first three tell nothing, and /metrics looks at the name itself.
+_BY_ADDRESS = frozenset({"healthz", "health.livez", "health.readyz", "health.metrics"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     # No inline script or style, nothing from elsewhere: a payload that gets past escaping still runs nowhere.
@@ -42,8 +44,8 @@ def host_name(host: str) -> str:
 
 def _check_host() -> None:
     """Answer only to our own names: a hostile page can point its own name at 127.0.0.1 (DNS rebinding)."""
-    if request.endpoint == "healthz":
-        return  # probes call by address, and it tells nothing
+    if request.endpoint in _BY_ADDRESS:
+        return
     name = host_name(request.headers.get("Host", ""))
     if name not in context.settings().allowed_hosts:
         message = f"This console does not answer to the name {name!r}. If it should, add it to REDRIVE_ALLOWED_HOSTS."

@@ -38,7 +38,8 @@ class Settings:
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
     what it was sending counts as `unknown`. `allow_remote` lets the console listen beyond this machine, although it
-    has no sign-in yet. `roles` are taken for everything in their accounts.
+    has no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token` lets monitoring on other
+    machines read `/metrics`.
     """
 
     data_dir: Path = Path("data")
@@ -57,6 +58,7 @@ class Settings:
     secret_keys: frozenset[str] = field(default_factory=frozenset)
     allow_remote: bool = False
     roles: tuple[Role, ...] = ()
+    metrics_token: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:
@@ -73,7 +75,7 @@ class Settings:
         env = os.environ if env is None else env
         return cls(
             data_dir=Path(env.get("REDRIVE_DATA_DIR") or "data"),
-            database_url=_database_url(env.get("DATABASE_URL", "")),
+            database_url=_database_url(env.get("DATABASE_URL") or _content(env, "DATABASE_URL_FILE")),
             host=env.get("REDRIVE_HOST") or "127.0.0.1",
             port=_whole(env, "REDRIVE_PORT", 8080, least=0, most=65535),
             allowed_hosts=_names(env.get("REDRIVE_ALLOWED_HOSTS") or "127.0.0.1,localhost,[::1]"),
@@ -88,6 +90,7 @@ class Settings:
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
             allow_remote=_flag(env, "REDRIVE_ALLOW_REMOTE"),
             roles=_roles(env.get("REDRIVE_ROLES", "")),
+            metrics_token=env.get("REDRIVE_METRICS_TOKEN", ""),
         )
 
 
@@ -156,6 +159,17 @@ def _database_url(url: str) -> str:
         # Not the URL itself: it may hold a password.
         raise BadInput("DATABASE_URL must be like postgresql://user@host/name or sqlite:///folder/redrive.db.")
     return url
+
+
+def _content(env: Mapping[str, str], name: str) -> str:
+    """Return what stands in the file that the variable names: a secret, as containers are handed them."""
+    if not env.get(name):
+        return ""
+    try:
+        return Path(env[name]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise BadInput(f"{name} names {env[name]}, which cannot be read: {reason}.") from None
 
 
 def _label(env: Mapping[str, str]) -> str:

@@ -118,6 +118,13 @@ _RULES = {
         SELECT events.id FROM events JOIN groups ON groups.id = events.group_id
         WHERE events.last_failed_at > groups.last_seen OR events.last_failed_at < groups.first_seen
         """,
+    "target that got less, ever, than its items say": """
+        SELECT target_arn FROM (
+            SELECT target_arn, count(*) AS n, count(CASE WHEN outcome = 'failed_again' THEN 1 END) AS again
+            FROM redrive_items WHERE outcome IN ('sent', 'succeeded', 'failed_again') GROUP BY target_arn
+        ) AS items LEFT JOIN target_totals USING (target_arn)
+        WHERE coalesce(redriven, 0) < n OR coalesce(failed_again, 0) < again
+        """,
     "event without its main record": """
         SELECT events.id FROM events LEFT JOIN records ON records.id = events.record_id AND records.event_id = events.id
         WHERE records.id IS NULL

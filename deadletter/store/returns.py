@@ -17,6 +17,7 @@ from deadletter.store.failures import FailedAgain, record_failures
 from deadletter.store.models import Event, Redrive, RedriveItem
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.rowset import parts, update_rows
+from deadletter.store.totals import note_moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Sent:
     group_id: int
     outcome: Outcome
     digest: str | None
+    target_arn: str | None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -52,6 +54,7 @@ def find_sent(session: Session, sent_ids: Sequence[str]) -> Mapping[str, Sent]:
     item = RedriveItem
     columns = (
         item.sent_id, item.redrive_id, item.position, item.event_id, item.outcome, Event.group_id, Event.payload_digest,
+        item.target_arn,
     )  # fmt: skip
     found: dict[str, Sent] = {}
     for some in parts(sent_ids):
@@ -69,6 +72,7 @@ def _sent(row: Row[*tuple[Any, ...]]) -> Sent:
         group_id=row.group_id,
         outcome=Outcome(row.outcome),
         digest=row.payload_digest,
+        target_arn=row.target_arn,
     )
 
 
@@ -93,6 +97,7 @@ def record_returns(
     groups = record_failures(session, [each.failure for each in returns], deltas)
     rows = [_item(each, groups[each.sent.event_id], now) for each in returns]
     update_rows(session, RedriveItem, rows, _CHANGED, ["redrive_id", "position"])
+    note_moves(session, [(each.sent.target_arn, held[each.sent.key], Outcome.FAILED_AGAIN) for each in returns])
     for each in returns:
         redrive = session.get_one(Redrive, each.sent.redrive_id)
         shift(redrive, held[each.sent.key], Outcome.FAILED_AGAIN)

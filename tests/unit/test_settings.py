@@ -34,6 +34,7 @@ def test_every_variable_is_read() -> None:
         "REDRIVE_LEASE_S": "5",
         "REDRIVE_SECRET_KEYS": "IBAN, tax_id",
         "REDRIVE_ALLOW_REMOTE": "1",
+        "REDRIVE_METRICS_TOKEN": "metrics-token",
     }
     assert Settings.from_env(env) == Settings(
         data_dir=Path("/srv/redrive"),
@@ -50,6 +51,7 @@ def test_every_variable_is_read() -> None:
         lease_s=5.0,
         secret_keys=frozenset({"iban", "tax_id"}),
         allow_remote=True,
+        metrics_token="metrics-token",  # noqa: S106 - an example
     )
 
 

@@ -14,6 +14,7 @@ from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSou
 from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
 from deadletter.store.models.sources import Source, SourceHour
 from deadletter.store.models.targets import TargetRules
+from deadletter.store.models.totals import TargetTotal
 
 __all__ = [
     "AuditEntry",
@@ -32,5 +33,6 @@ __all__ = [
     "Source",
     "SourceHour",
     "TargetRules",
+    "TargetTotal",
     "Worker",
 ]

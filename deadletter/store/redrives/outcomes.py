@@ -21,6 +21,7 @@ from deadletter.store.redrives.plans import cancel_reason
 from deadletter.store.rowset import table_of, update_rows
 from deadletter.store.strays import absorb_strays
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id
+from deadletter.store.totals import note_moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,9 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
     for outcome in {report.outcome for report in legal}:
         _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
     absorb_strays(session, [r.sent_id for r in legal if r.outcome is Outcome.SENT and r.sent_id], now=now)
-    _note_busy(redrive, legal, _targets(session, redrive_id, legal), now)
+    targets = _targets(session, redrive_id, legal)
+    note_moves(session, [(targets[r.position], before[r.position], r.outcome) for r in legal])
+    _note_busy(redrive, legal, targets, now)
     advance(redrive, now)
 
 

@@ -14,8 +14,12 @@ from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.silence import was_listened_for
 from deadletter.store.strays import absorb_strays
+from deadletter.store.totals import note_moves
 
 _MOST = 1_000
+
+Settled = Row[int, int, str | None]
+"""One item: its position, its event's id, its target's ARN."""
 
 WORKER_STOPPED = "The worker stopped between sending it and writing the answer down: it may or may not have arrived."
 
@@ -50,13 +54,13 @@ def note_settling_time(session: Session, redrive_id: int, settle_s: float) -> No
     lock(session, redrive_id).settle_s = settle_s
 
 
-def _claimed_by_the_dead(redrive_id: int, silent_since: datetime) -> Select[int, int]:
+def _claimed_by_the_dead(redrive_id: int, silent_since: datetime) -> Select[int, int, str | None]:
     item = models.RedriveItem
     alive = select(models.Worker.id).where(models.Worker.seen_at > silent_since)
     return _locked(redrive_id, Outcome.SENDING).where(item.claimed_by.not_in(alive))
 
 
-def _quiet(session: Session, redrive: models.Redrive, now: datetime) -> Sequence[Row[int, int]]:
+def _quiet(session: Session, redrive: models.Redrive, now: datetime) -> Sequence[Settled]:
     """Return what was sent longer than the settling time ago and has not come back, not even too early to be known."""
     item = models.RedriveItem
     due = _locked(redrive.id, Outcome.SENT).where(item.sent_at <= now - timedelta(seconds=redrive.settle_s))
@@ -66,9 +70,10 @@ def _quiet(session: Session, redrive: models.Redrive, now: datetime) -> Sequence
     return session.execute(due).all()
 
 
-def _locked(redrive_id: int, outcome: Outcome) -> Select[int, int]:
+def _locked(redrive_id: int, outcome: Outcome) -> Select[int, int, str | None]:
     item = models.RedriveItem
-    query = select(item.position, item.event_id).where(item.redrive_id == redrive_id, item.outcome == outcome)
+    query = select(item.position, item.event_id, item.target_arn)
+    query = query.where(item.redrive_id == redrive_id, item.outcome == outcome)
     return query.order_by(item.position).limit(_MOST).with_for_update()
 
 
@@ -76,15 +81,20 @@ _BEFORE = {Outcome.UNKNOWN: Outcome.SENDING, Outcome.SUCCEEDED: Outcome.SENT}
 
 
 def _settle(
-    session: Session, redrive: models.Redrive, rows: Sequence[Row[int, int]], after: Outcome, **values: object
+    session: Session,
+    redrive: models.Redrive,
+    rows: Sequence[Settled],
+    after: Outcome,
+    **values: object,
 ) -> None:
-    """Give *rows*, (position, event id), of a locked redrive their last outcome, and let their events follow."""
+    """Give *rows* of a locked redrive their last outcome, and let their events follow."""
     if not rows:
         return
     item, event = models.RedriveItem, models.Event
-    query = update(item).where(item.redrive_id == redrive.id, item.position.in_([position for position, _ in rows]))
+    query = update(item).where(item.redrive_id == redrive.id, item.position.in_([position for position, *_ in rows]))
     session.execute(query.values(outcome=after, **values).execution_options(synchronize_session=False))
     shift(redrive, _BEFORE[after], after, len(rows))
-    ours = and_(event.id.in_([event_id for _, event_id in rows]), event.redrive_id == redrive.id)
+    note_moves(session, [(target, _BEFORE[after], after) for *_, target in rows])
+    ours = and_(event.id.in_([event_id for _, event_id, _ in rows]), event.redrive_id == redrive.id)
     freed = {"redrive_id": None, "last_outcome": after.value}
     move_where(session, [ours], event_status_after(after), values=freed)
