@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deadletter.event import FailedEvent, Producer, ReceivedMessage, TargetKind, TargetRef
+from deadletter.expiry import batch_expires_at, message_expires_at, sent_at
 from deadletter.fingerprint import cause_of, fingerprint
 from deadletter.parse import parse_message
 from deadletter.store import write
@@ -20,8 +21,6 @@ from deadletter.store.senders import function_of
 from deadletter.store.sources import note_collected
 
 log = logging.getLogger(__name__)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,9 @@ def _target_of(source: SourceRow) -> TargetRef | None:
 def _parse(message: ReceivedMessage, source: SourceRow, target: TargetRef | None) -> Parsed:
     event = parse_message(message)
     cause = cause_of(event, stands_for=_stands_for(event, source, target))
-    return Parsed(message, event, fingerprint(cause), event.target or target)
+    left = source.kind == "sqs" and source.observed
+    expires_at = _expires_at(message, event, source.retention_s if left else None)
+    return Parsed(message, event, fingerprint(cause), event.target or target, left=left, expires_at=expires_at)
 
 
 def _stands_for(event: FailedEvent, source: SourceRow, target: TargetRef | None) -> str | None:
@@ -113,17 +114,16 @@ def _stands_for(event: FailedEvent, source: SourceRow, target: TargetRef | None)
     return target.arn if target and target.kind is TargetKind.LAMBDA else source.arn
 
 
+def _expires_at(message: ReceivedMessage, event: FailedEvent, retention_s: int | None) -> datetime | None:
+    """Return when the first of what only AWS holds is dropped: the message, where it is left, or a stream's batch."""
+    moments = (message_expires_at(message, retention_s), batch_expires_at(event))
+    return min(filter(None, moments), default=None)
+
+
 def _is_unavailable(error: Exception) -> bool:
     return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def _oldest(parsed: Sequence[Parsed]) -> datetime | None:
     """Return when the oldest of the messages was sent; None where none says so."""
-    return min(filter(None, (_sent_at(each.message) for each in parsed)), default=None)
-
-
-def _sent_at(message: ReceivedMessage) -> datetime | None:
-    text = message.attributes.get("SentTimestamp", "")
-    if not text.isascii() or not text.isdecimal() or len(text) > 14:  # noqa: PLR2004 - milliseconds until the year 5138
-        return None
-    return _EPOCH + timedelta(milliseconds=int(text))
+    return min(filter(None, (sent_at(each.message) for each in parsed)), default=None)

@@ -24,6 +24,11 @@ FUNCTION_ARN = re.compile(
 QUEUE_ARN = re.compile(rf"arn:aws[a-z-]*:sqs:{_REGION}:\d{{12}}:[\w-]{{1,75}}(?:\.fifo)?", re.ASCII)
 """An SQS queue's ARN."""
 
+BUCKET_ARN = re.compile(
+    r"arn:aws[a-z-]*:s3:::([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^\x00-\x1f\x7f]{0,1024}))?", re.ASCII
+)
+"""A bucket's ARN, and the beginning that the keys of its objects must have (S3's bucket naming rules)."""
+
 TOPIC_ARN = re.compile(rf"arn:aws[a-z-]*:sns:{_REGION}:\d{{12}}:[\w-]{{1,256}}(?:\.fifo)?", re.ASCII)
 """An SNS topic's ARN."""
 
@@ -126,6 +131,24 @@ class ReceivedMessage:
     receipt_handle: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One object of a bucket, as a listing or a notification names it: `size` in bytes, `etag` of what it holds now.
+
+    A key is only text. It is sent to S3 as it stands, and is never a path of ours.
+    """
+
+    bucket: str
+    key: str
+    size: int | None = None
+    etag: str = ""
+
+    @property
+    def message_id(self) -> str:
+        """What stands for a message's id: another content under the same key is another object."""
+        return f"{self.key}#{self.etag}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedEvent:
     """An event that its consumer gave up on: what the record says, and `None` instead of a guess where it does not.
@@ -200,6 +223,8 @@ def storable(text: str) -> str:
 def name_of(arn: str) -> str:
     """Return the last part of an ARN that people call the thing by: the function's or the queue's name."""
     parts = arn.split(":")  # arn:partition:service:region:account:queue, or ...:account:function:name[:qualifier]
+    if parts[2:5] == ["s3", "", ""]:
+        return ":".join(parts[5:])  # a key may hold colons
     return parts[6] if len(parts) > 6 else parts[-1]  # noqa: PLR2004 - the comment above counts them
 
 

@@ -32,7 +32,8 @@ class EventFilter:
     occur in the error or the payload, each of its words. `function` is a function's name, or a queue's where the
     function is not known. `groups` lets through the events of any of them: what ticking several groups means. `state`
     and `assignee` are those of the event's group; the assignee `nobody` means that it has none. `as_of`
-    narrows nothing: it is when the filter was read, which decides what is still snoozed.
+    narrows nothing: it is when the filter was read, which decides what is still snoozed. `expires` bounds, as a
+    pair, when AWS drops what only AWS still holds of the event.
     """
 
     status: EventStatus | None = None
@@ -45,6 +46,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
+    expires: tuple[datetime, datetime] | None = None
     state: GroupState | None = None
     assignee: str | None = None
     as_of: datetime = field(default=datetime.min.replace(tzinfo=UTC), compare=False)
@@ -54,7 +56,8 @@ class EventFilter:
         """Read a URL's query, as text (``status=unresolved&function=orders-capture``) or as pairs.
 
         Empty values do not narrow, and the same value twice is one. `since` and `until` are ISO 8601 (UTC unless it
-        says otherwise), or an age such as ``24h``, ``7d``, ``30m`` before *now*.
+        says otherwise), or an age such as ``24h``, ``7d``, ``30m`` before *now*. `expires` is such a span after *now*,
+        or two times with a slash between them.
 
         Raises:
             BadInput: An unknown name, a value that is not one of its kind (the message lists what there is), two values
@@ -134,6 +137,23 @@ def _ago(now: datetime, age: timedelta, text: str) -> datetime:
         raise BadInput(message) from None
 
 
+def _read_expires(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """Return the time range that *text* says: a span that begins *now*, or two times with a slash between them."""
+    first, slash, last = text.partition("/")
+    since, until = (read_time(first, now=now), read_time(last, now=now)) if slash else (now, _ahead(text, now))
+    if since >= until:
+        raise BadInput(f"expires ends before it begins: {text!r}. Write 24h, or two times as in FROM/TO.")
+    return since, until
+
+
+def _ahead(text: str, now: datetime) -> datetime:
+    """Return the time that is as long after *now* as `read_time` reads *text* to be before it."""
+    try:
+        return now + (now - read_time(text, now=now))
+    except OverflowError:
+        raise BadInput(f"{text!r} is longer than time can be counted.") from None
+
+
 def _read(name: str, value: str, now: datetime) -> object:
     match name:
         case "status" | "state" | "producer":
@@ -142,8 +162,8 @@ def _read(name: str, value: str, now: datetime) -> object:
             return _identifier(name, value)
         case "groups":
             return tuple(sorted({_identifier(name, one.strip()) for one in value.split(",")}))
-        case "since" | "until":
-            return read_time(value, now=now)
+        case "since" | "until" | "expires":
+            return _read_expires(value, now) if name == "expires" else read_time(value, now=now)
     return value
 
 
@@ -165,6 +185,7 @@ def _identifier(name: str, value: str) -> int:
 
 def _write(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(str(one) for one in value)
+        times = any(isinstance(one, datetime) for one in value)
+        return ("/" if times else ",").join(_write(one) for one in value)
     # Z and not +00:00: a plus sign in a URL that a person copies by hand turns into a space.
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

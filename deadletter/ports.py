@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from deadletter.event import FailedEvent, ReceivedMessage, StreamRange
+from deadletter.event import FailedEvent, ObjectRef, ReceivedMessage, StreamRange
 from deadletter.preflight import Record, Rules
 from deadletter.route import Route
 
@@ -51,6 +51,54 @@ class Source(Protocol):
 
     def state(self) -> SourceState:
         """Return how full the source is now. Raises SourceError."""
+        ...
+
+
+class ObservedSource(Protocol):
+    """A queue that is read and left as it is."""
+
+    def receive(self, *, most: int, wait_s: float, hide_s: int | None = None) -> Sequence[ReceivedMessage]:
+        """Take messages as `Source.receive` does, and hide them for *hide_s* seconds from everybody else."""
+        ...
+
+    def release(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Let at most 10 *messages* be seen again at once. One that is gone, or was seen meanwhile, is no error."""
+        ...
+
+    def delete(self, messages: Sequence[ReceivedMessage]) -> Sequence[str]:
+        """Delete messages as `Source.delete` does: only for a redrive that took them."""
+        ...
+
+    def state(self) -> SourceState:
+        """Return how full the queue is now; does not count as a receive. Raises SourceError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """An object that is left where it lies, and the sentence that says why."""
+
+    ref: ObjectRef
+    reason: str
+
+
+class ObjectSource(Protocol):
+    """A prefix of a bucket that failures land under."""
+
+    def list_after(self, key: str, *, most: int = 1_000) -> Sequence[ObjectRef]:
+        """Return at most *most* objects whose keys come after *key*; fewer than asked for means that there are no more.
+
+        Raises:
+            SourceError: The bucket cannot be listed now.
+        """
+        ...
+
+    def fetch(self, ref: ObjectRef) -> ReceivedMessage | Skip | None:
+        """Return an object as a message, or why it is left alone; None where it is gone. Raises SourceError."""
+        ...
+
+    def delete(self, refs: Sequence[ObjectRef]) -> None:
+        """Delete objects that are durably ours. Raises SourceError."""
         ...
 
 

@@ -122,6 +122,8 @@ class Worker:
         with read(self._engine) as session:
             rows = list_sources_with_senders(session, now=self._clock.now())
         for row in rows:
+            if row.kind != "sqs" or row.observed or row.paused_at:
+                continue
             if row.id in self._collectors:
                 self._collectors[row.id].row = row
                 continue

@@ -11,18 +11,19 @@ from deadletter.aws.eventbridge_target import EventBridgeTarget
 from deadletter.aws.idempotency import DynamoDbRecords, read_consumer
 from deadletter.aws.lambda_target import LambdaTarget
 from deadletter.aws.lookups import AwsLookups
+from deadletter.aws.s3_source import S3Source
 from deadletter.aws.sns_target import SnsTarget
 from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
-from deadletter.ports import IdempotencyRecords, Lookups, Source, Target
+from deadletter.ports import IdempotencyRecords, Lookups, ObjectSource, Target
 from deadletter.preflight import Rules
 
-__all__ = ["open_lookups", "open_records", "open_source", "open_target", "read_consumer", "use_roles"]
+__all__ = ["open_lookups", "open_objects", "open_records", "open_source", "open_target", "read_consumer", "use_roles"]
 
 
-def open_source(arn: str) -> Source:
+def open_source(arn: str) -> SqsSource:
     """Return the source with that ARN, an SQS queue. Opens no connection yet.
 
     Raises:
@@ -32,6 +33,18 @@ def open_source(arn: str) -> Source:
         return SqsSource(arn)
     except ERRORS as error:
         raise source_error(error, action="sqs:ReceiveMessage", arn=arn) from error
+
+
+def open_objects(arn: str) -> ObjectSource:
+    """Return the source `arn:aws:s3:::bucket/prefix`. Opens no connection yet.
+
+    Raises:
+        SourceError: boto3 is not set up for it, or the ARN is not a bucket's.
+    """
+    try:
+        return S3Source(arn)
+    except ERRORS as error:
+        raise source_error(error, action="s3:ListBucket", arn=arn) from error
 
 
 def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:

@@ -33,10 +33,14 @@ class SqsSource:
         self._call = sqs_calls(self._client, account_of(arn))
         self._asked = {"QueueUrl": self._url, "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
 
-    def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
-        """Take up to *most* (at most 10) messages with all their attributes; see `Source.receive`."""
+    def receive(self, *, most: int, wait_s: float, hide_s: int | None = None) -> Sequence[ReceivedMessage]:
+        """Take up to *most* (at most 10) messages with all their attributes; see `Source.receive`.
+
+        They are hidden for *hide_s* seconds; None: for as long as the queue says.
+        """
+        hidden = {} if hide_s is None else {"VisibilityTimeout": hide_s}
         try:
-            answer = self._call("ReceiveMessage", self._asked | {
+            answer = self._call("ReceiveMessage", self._asked | hidden | {
                 "MaxNumberOfMessages": min(most, MAX_BATCH), "WaitTimeSeconds": round(wait_s),
             })  # fmt: skip
         except ERRORS as error:
@@ -52,6 +56,17 @@ class SqsSource:
             raise source_error(error, action="sqs:DeleteMessage", arn=self._arn) from error
         deleted = {entry["Id"] for entry in answer.get("Successful", [])}
         return [message.message_id for n, message in enumerate(messages) if str(n) not in deleted]
+
+    def release(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Let at most 10 messages be seen again at once; see `ObservedSource.release`."""
+        entries = [
+            {"Id": str(n), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": 0}
+            for n, message in enumerate(messages)
+        ]
+        try:
+            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+        except ERRORS as error:
+            raise source_error(error, action="sqs:ChangeMessageVisibility", arn=self._arn) from error
 
     def state(self) -> SourceState:
         """Return how full the queue is now; see `Source.state`."""

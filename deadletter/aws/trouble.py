@@ -58,7 +58,8 @@ _CODES = {
         "KmsAccessDenied", "UnauthorizedOperation",
     },
     Trouble.MISSING: {
-        "AWS.SimpleQueueService.NonExistentQueue", "NoSuchEntity", "NotFound", "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFound",
+        "QueueDoesNotExist",
         "ResourceNotFoundException",
     },
     Trouble.THROTTLED: {

@@ -28,13 +28,15 @@ _EXPORTED_BYTES = 8 * 2**20
 
 
 def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = None, limit: int = 50) -> Page[EventRow]:
-    """Return the events that *chosen* means, the latest failure first; hits of a text search, the latest stored first.
+    """Return the events that *chosen* means, the latest failure first.
+
+    Hits of a text search come the latest stored first, and what expires the soonest first.
 
     Raises:
         BadInput: *cursor* is not of this list.
     """
-    order = "stored" if chosen.text is not None else "occurred"
-    query = _hits(session, chosen) if chosen.text is not None else _latest(session, chosen)
+    order = _order_of(chosen)
+    query = {"stored": _hits, "expires": _soonest, "occurred": _latest}[order](session, chosen)
     if cursor is not None:
         value, event_id = read_cursor(cursor, order)
         query = query.where(_before(session, chosen, value, event_id))
@@ -114,14 +116,27 @@ def _hits(session: Session, chosen: EventFilter) -> Select[Any]:
     return query.order_by(index.desc())
 
 
+def _soonest(session: Session, chosen: EventFilter) -> Select[Any]:
+    return _rows().where(*event_conditions(session, chosen)).order_by(Event.expires_at, Event.id)
+
+
+def _order_of(chosen: EventFilter) -> str:
+    if chosen.text is not None:
+        return "stored"
+    return "occurred" if chosen.expires is None else "expires"
+
+
 def _before(session: Session, chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
     if chosen.text is not None:
         return search.id_column(session) < event_id
+    if chosen.expires is not None:
+        return tuple_(Event.expires_at, Event.id) > (from_micros(value), event_id)
     return tuple_(Event.occurred_at, Event.id) < (from_micros(value), event_id)
 
 
 def _cursor(order: str, row: EventRow) -> str:
-    return write_cursor(order, (micros(row.occurred_at), row.id))
+    moment = row.expires_at if order == "expires" and row.expires_at else row.occurred_at
+    return write_cursor(order, (micros(moment), row.id))
 
 
 def _counted_by_status(session: Session, chosen: EventFilter) -> int:

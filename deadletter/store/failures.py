@@ -28,7 +28,8 @@ class FailedAgain:
     """One more failure of a known event.
 
     `record_id` and `source_id` are of the message that told of it; None where the target's own answer did. `redrive_id`
-    is the redrive that it failed in: an event that another one has claimed meanwhile stays claimed.
+    is the redrive that it failed in: an event that another one has claimed meanwhile stays claimed. `left_record_id` is
+    the record of a message that was left in its queue, which drops it at `expires_at`.
     """
 
     event_id: int
@@ -39,6 +40,8 @@ class FailedAgain:
     record_id: int | None = None
     source_id: int | None = None
     redrive_id: int | None = None
+    left_record_id: int | None = None
+    expires_at: datetime | None = None
 
 
 _CHANGED = (
@@ -51,6 +54,8 @@ _CHANGED = (
     "last_failed_at",
     "failures",
     "last_outcome",
+    "left_record_id",
+    "expires_at",
 )
 
 
@@ -142,6 +147,8 @@ def _fail(event: dict[str, Any], failure: FailedAgain, group_id: int, deltas: De
         "failures": event["failures"] + 1,
         "last_outcome": Outcome.FAILED_AGAIN.value,
     }
+    if failure.left_record_id is not None:
+        event |= {"left_record_id": failure.left_record_id, "expires_at": failure.expires_at}
 
 
 def _news(event: dict[str, Any], failure: FailedAgain) -> str:

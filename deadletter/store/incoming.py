@@ -16,12 +16,17 @@ from deadletter.store.words import MAX_CHARS
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One message of a source, what its record says, its cause, and where its event would be sent (None: not known)."""
+    """One message of a source, what its record says, its cause, and where its event would be sent (None: not known).
+
+    `left` says that the message stays in its queue; `expires_at` when AWS drops what only AWS holds of the event.
+    """
 
     message: ReceivedMessage
     event: FailedEvent
     fingerprint: Fingerprint
     target: TargetRef | None
+    left: bool = False
+    expires_at: datetime | None = None
 
 
 CAUSE = (
@@ -48,6 +53,8 @@ PAYLOAD = (
     "redrivable",
     "reason",
     "truncated",
+    "left_record_id",
+    "expires_at",
 )
 """Columns of an event that say what is sent again. All of them come from one record that holds the payload."""
 
@@ -71,6 +78,11 @@ class Incoming:
     def request_id(self) -> str | None:
         """The invocation's id, unless it was found to be an imitation."""
         return self.event["request_id"]  # type: ignore[no-any-return]
+
+    def number(self, record_id: int) -> None:
+        """Give its record an id, which its event names."""
+        self.record["id"] = self.event["record_id"] = record_id
+        self.event["left_record_id"] = record_id if self.parsed.left else None
 
     def disown_request_id(self) -> None:
         """Let the message stand for itself: whoever may write to the queue can write a known request id into it."""
@@ -145,6 +157,8 @@ def _payload(parsed: Parsed) -> dict[str, Any]:
         "redrivable": event.redrivable.value,
         "reason": kept(event.reason, MAX_MESSAGE),
         "truncated": event.truncated,
+        "left_record_id": None,  # the record's id is not known yet: see `Incoming.number`
+        "expires_at": parsed.expires_at,
     }
 
 

@@ -112,7 +112,7 @@ def _unknown(session: Session, batches: Mapping[int, Sequence[Parsed]], now: dat
         arrived += [incoming(each, source_id, now) for each in by_id.values()]
     arrived.sort(key=lambda message: -richness(message.event))
     for message, record_id in zip(arrived, next_ids(session, Record, len(arrived)), strict=True):
-        message.record["id"] = message.event["record_id"] = record_id
+        message.number(record_id)
     return arrived
 
 
@@ -252,6 +252,8 @@ def _return(message: Incoming, sent: Sent, source_arn: str) -> Return:
             record_id=message.record["id"],
             source_id=message.event["source_id"],
             redrive_id=sent.redrive_id,
+            left_record_id=message.event["left_record_id"],
+            expires_at=message.event["expires_at"],
         ),
         stack_trace=None if event.stack_trace is None else list(event.stack_trace[:MAX_FRAMES]),
         evidence=evidence(source_arn, known_by),

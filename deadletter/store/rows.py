@@ -70,9 +70,20 @@ class SourceRow:
     error: str | None
     error_since: datetime | None
     next_try_at: datetime | None
+    mode: str = "collect"
+    paused_at: datetime | None = None
+    removed_at: datetime | None = None
+    redrives_to: str | None = None
+    skipped: int = 0
+    """Objects under its prefix that are left alone; see `list_skipped`."""
     growth_last_hour: int = 0
     growth_hour_before: int = 0
     senders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def observed(self) -> bool:
+        """Whether what lies there is copied and left."""
+        return self.mode == "observe"
 
     @property
     def expires_at(self) -> datetime | None:
@@ -80,6 +91,17 @@ class SourceRow:
         if not self.depth or self.oldest_sent_at is None or self.retention_s is None:
             return None
         return self.oldest_sent_at + timedelta(seconds=self.retention_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedRow:
+    """An object that is left where it lies: its key, its size in bytes, and why."""
+
+    source_id: int
+    name: str
+    size: int | None
+    reason: str
+    skipped_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +186,9 @@ class EventRow:
     truncated: bool
     failures: int
     last_outcome: Outcome | None
+    left_record_id: int | None = None
+    expires_at: datetime | None = None
+    """When AWS drops what only AWS still holds of it; None where all of it is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True
         found.append(Event.occurred_at >= chosen.since)
     if chosen.until is not None:
         found.append(Event.occurred_at < chosen.until)
+    found += _expiring(chosen)
     if chosen.text is not None and text:
         found.append(Event.id.in_(search.event_ids(session, chosen.text)))
     if (chosen.group is not None or chosen.groups is not None) and (came := came_by(chosen)):
@@ -51,6 +52,8 @@ def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElemen
         found.append(exists().where(GroupSource.group_id == Group.id, GroupSource.n > 0, *came))
     if chosen.since is not None or chosen.until is not None:
         found.append(_failed_within(chosen))
+    if chosen.expires is not None:
+        found.append(Group.id.in_(select(Event.group_id).where(*_expiring(chosen))))
     if chosen.text is not None:
         found.append(or_(_named(chosen.text), Group.id.in_(_groups_of_hits(session, chosen.text))))
     return found
@@ -74,6 +77,13 @@ def live_conditions(chosen: EventFilter) -> list[ColumnElement[bool]]:
     if chosen.state is GroupState.REGRESSED:
         found.append(Group.regressed_at.is_not(None))
     return found
+
+
+def _expiring(chosen: EventFilter) -> list[ColumnElement[bool]]:
+    if chosen.expires is None:
+        return []
+    since, until = chosen.expires
+    return [Event.expires_at >= since, Event.expires_at < until]
 
 
 def _of_groups(column: SQLColumnExpression[int], chosen: EventFilter) -> list[ColumnElement[bool]]:

@@ -7,47 +7,112 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import BigInteger, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.errors import BadInput, NotFound
-from deadletter.event import FUNCTION_ARN, QUEUE_ARN, TargetKind, TargetRef, name_of, storable
+from deadletter.event import (
+    BUCKET_ARN,
+    BUS_ARN,
+    FUNCTION_ARN,
+    QUEUE_ARN,
+    TOPIC_ARN,
+    TargetKind,
+    TargetRef,
+    name_of,
+    storable,
+)
 from deadletter.ports import SourceState
 from deadletter.store.audit import note
 from deadletter.store.engine import insert_for
 from deadletter.store.instant import hour_of
-from deadletter.store.models import Event, Source, SourceHour
+from deadletter.store.models import Event, SkippedObject, Source, SourceHour
 from deadletter.store.rows import SourceRow
 from deadletter.store.rowset import table_of
 from deadletter.store.senders import list_senders
 
-_EXAMPLE = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
+_EXAMPLES = (
+    "A queue's looks like arn:aws:sqs:eu-west-1:123456789012:orders-dlq, a prefix's like arn:aws:s3:::bucket/prefix. "
+    "A topic's, a bus's or a function's is for what that pushes to our own function."
+)
+COLLECT, OBSERVE = "collect", "observe"
+MODES = (COLLECT, OBSERVE)
 
 
-def add_source(session: Session, arn: str, *, target: TargetRef | None, by: Actor, now: datetime) -> SourceRow:
-    """Register a queue as a source; one that is registered already gets *target*, if given.
+def add_source(  # noqa: PLR0913 - what is said of a source, each by its name
+    session: Session,
+    arn: str,
+    *,
+    target: TargetRef | None,
+    by: Actor,
+    now: datetime,
+    mode: str | None = None,
+    kind: str | None = None,
+) -> SourceRow:
+    """Register a source; one that is registered, or was, gets *target* and *mode*, where these are given.
 
     Args:
         session: A session that writes.
-        arn: An SQS queue's.
+        arn: A queue's, a bucket's with or without a prefix, or that of what pushes to our function.
         target: Where its events are to be sent when their records do not say; None: not known.
         by: Who adds it, for the audit trail.
         now: When it was added.
+        mode: `collect` or `observe`; None: objects are left where they lie, everything else is collected.
+        kind: `push` for a queue that is our function's event source, so that nobody polls it; None: as the ARN says.
 
     Raises:
-        BadInput: *arn* is not a queue's, or the target's is neither a function's nor a queue's.
+        BadInput: *arn* is none of those, the mode does not suit it, or the target is neither a function nor a queue.
     """
     arn = arn.strip()
-    if not QUEUE_ARN.fullmatch(arn):
-        raise BadInput(f"{arn[:120]!r} is not the ARN of an SQS queue. It looks like {_EXAMPLE}.")
-    row = {"arn": arn, "kind": "sqs", "added_at": now, "collected_total": 0}
+    kind = kind or kind_of(arn)
+    if kind == "push" and mode == OBSERVE:
+        raise BadInput(f"{name_of(arn)} pushes its failures to our function: there is nothing to observe there.")
+    default = OBSERVE if kind == "s3" else COLLECT
+    row = {"arn": arn, "kind": kind, "mode": mode or default, "added_at": now, "collected_total": 0}
     session.execute(insert_for(session)(table_of(Source)).values(row).on_conflict_do_nothing())
     source_id = session.scalars(select(Source.id).where(Source.arn == arn)).one()
-    note(session, by, "add", "source", source_id, details={"arn": arn}, now=now)
+    changes = {"removed_at": None} | ({"mode": mode} if mode else {})
+    _note(session, source_id, **changes)
+    note(session, by, "add", "source", source_id, details={"arn": arn} | ({"mode": mode} if mode else {}), now=now)
     if target is not None:
         set_target(session, source_id, target, by=by, now=now)
     return get_source(session, source_id, now=now)
+
+
+def kind_of(arn: str) -> str:
+    """Return which kind of source an ARN is: `sqs`, `s3` or `push`. Raises BadInput for what can be none."""
+    if QUEUE_ARN.fullmatch(arn):
+        return "sqs"
+    if BUCKET_ARN.fullmatch(arn):
+        return "s3"
+    if any(pattern.fullmatch(arn) for pattern in (TOPIC_ARN, BUS_ARN, FUNCTION_ARN)):
+        return "push"
+    raise BadInput(f"{arn[:120]!r} is not the ARN of a source. {_EXAMPLES}")
+
+
+def find_source(session: Session, arn: str) -> SourceRow | None:
+    """Return the source with that ARN, also one that was removed; None where there never was one."""
+    source_id = session.scalar(select(Source.id).where(Source.arn == arn.strip()))
+    return None if source_id is None else get_source(session, source_id)
+
+
+def pause(session: Session, source_id: int, *, by: Actor, now: datetime) -> None:
+    """Leave a source alone until it is resumed; its messages wait, and expire, where they lie. Raises NotFound."""
+    _note(session, source_id, paused_at=func.coalesce(Source.paused_at, literal(now, Source.paused_at.type)))
+    note(session, by, "pause", "source", source_id, now=now)
+
+
+def resume(session: Session, source_id: int, *, by: Actor, now: datetime) -> None:
+    """Go on with a paused source. Raises NotFound."""
+    _note(session, source_id, paused_at=None)
+    note(session, by, "resume", "source", source_id, now=now)
+
+
+def remove(session: Session, source_id: int, *, by: Actor, now: datetime) -> None:
+    """Take a source out of every list and read it no more; its events stay. Raises NotFound."""
+    _note(session, source_id, removed_at=now, paused_at=None, error=None, error_since=None, next_try_at=None)
+    note(session, by, "remove", "source", source_id, now=now)
 
 
 def set_target(session: Session, source_id: int, target: TargetRef | None, *, by: Actor, now: datetime) -> None:
@@ -68,9 +133,11 @@ def set_target(session: Session, source_id: int, target: TargetRef | None, *, by
 
 
 def list_sources(session: Session, *, now: datetime) -> Sequence[SourceRow]:
-    """Return all sources, in the order in which they were added."""
-    hours = _recent_hours(session, now)
-    return [_source_row(source, hours, now) for source in session.scalars(select(Source).order_by(Source.id))]
+    """Return all sources but those that were removed, in the order in which they were added."""
+    hours, skipped = _recent_hours(session, now), _skipped(session)
+    found = session.scalars(select(Source).where(Source.removed_at.is_(None)).order_by(Source.id))
+    rows = [_source_row(source, hours, now) for source in found]
+    return [replace(row, skipped=skipped.get(row.id, 0)) for row in rows]
 
 
 def list_sources_with_senders(session: Session, *, now: datetime) -> Sequence[SourceRow]:
@@ -97,13 +164,17 @@ def note_collected(session: Session, source_id: int, *, now: datetime, oldest_se
 
 
 def note_state(session: Session, source_id: int, state: SourceState, now: datetime) -> None:
-    """Note how full the source is."""
+    """Note how full the source is; where its retention was changed, what it holds expires earlier or later."""
+    before = session.scalar(select(Source.retention_s).where(Source.id == source_id))
+    if before and state.retention_s and before != state.retention_s:
+        _shift_expiry(session, source_id, state.retention_s - before)
     _note(
         session,
         source_id,
         depth=state.depth,
         in_flight=state.in_flight,
         retention_s=state.retention_s,
+        redrives_to=state.redrives_to,
         state_at=now,
     )
 
@@ -112,6 +183,13 @@ def note_error(session: Session, source_id: int, message: str, now: datetime, ne
     """Note why the source cannot be read, since when, and when it is tried again."""
     since = func.coalesce(Source.error_since, literal(now, Source.error_since.type))
     _note(session, source_id, error=storable(message), error_since=since, next_try_at=next_try_at)
+
+
+def _shift_expiry(session: Session, source_id: int, more_s: int) -> None:
+    left = update(Event).where(Event.source_id == source_id, Event.left_record_id.is_not(None))
+    later = Event.expires_at + literal(more_s * 1_000_000, BigInteger)
+    changed = left.where(Event.expires_at.is_not(None)).values(expires_at=later)
+    session.execute(changed.execution_options(synchronize_session=False))
 
 
 def _note(session: Session, source_id: int, **values: Any) -> None:  # noqa: ANN401 - columns, each of its type
@@ -131,6 +209,11 @@ def _recent_hours(session: Session, now: datetime) -> Mapping[tuple[int, int], i
     """Return the failures of this hour and the one before, by source and hour."""
     recent = select(SourceHour.source_id, SourceHour.hour, SourceHour.n).where(SourceHour.hour >= hour_of(now) - 1)
     return {(source_id, hour): n for source_id, hour, n in session.execute(recent)}
+
+
+def _skipped(session: Session) -> Mapping[int, int]:
+    counts = select(SkippedObject.source_id, func.count()).group_by(SkippedObject.source_id)
+    return {row[0]: row[1] for row in session.execute(counts)}
 
 
 def _source_row(source: Source, hours: Mapping[tuple[int, int], int], now: datetime | None) -> SourceRow:

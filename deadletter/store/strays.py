@@ -76,8 +76,9 @@ def _untouched() -> Select[*tuple[Any, ...]]:
     """Return the query for failures of events to which nothing has happened since."""
     columns = (Record.id, Record.message_id, Record.request_id, Record.source_id, Record.occurred_at, Record.event_id)
     of_event = (Event.group_id, Event.producer, Event.payload_digest, Event.error_type, Event.error_message)
+    in_aws = (Event.left_record_id, Event.expires_at)
     redriven = exists().where(RedriveItem.event_id == Event.id)
-    query = select(*columns, *of_event, Source.arn).join(Event, Event.id == Record.event_id)
+    query = select(*columns, *of_event, *in_aws, Source.arn).join(Event, Event.id == Record.event_id)
     query = query.join(Source, Source.id == Record.source_id)
     return query.where(Record.is_failure, Event.status == EventStatus.UNRESOLVED, Event.failures == 1, ~redriven)
 
@@ -109,6 +110,8 @@ def _return(session: Session, stray: _Stray) -> Return:
             record_id=row.id,
             source_id=row.source_id,
             redrive_id=stray.sent.redrive_id,
+            left_record_id=row.left_record_id,
+            expires_at=row.expires_at,
         ),
         stack_trace=None,
         evidence=evidence(row.arn, known_by),

@@ -113,7 +113,7 @@ def test_adding_a_source_again_changes_its_target(run: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (("orders-dlq",), "is not the ARN of an SQS queue"),
+        (("orders-dlq",), "is not the ARN of a source"),
         ((QUEUE, "--target", "orders"), "is not the ARN of a function or a queue"),
         ((), "Missing argument 'ARN'. See `redrive sources add --help`."),
     ],

@@ -22,9 +22,9 @@ def test_a_source_is_registered_by_its_arn(empty: FlaskClient, sqlite_engine: En
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"arn": "payments-dlq", "target": ""}, "is not the ARN of an SQS queue"),
+        ({"arn": "payments-dlq", "target": ""}, "is not the ARN of a source"),
         ({"arn": QUEUE, "target": "payments"}, "is not the ARN of a function or a queue"),
-        ({"arn": "<script>", "target": ""}, "is not the ARN of an SQS queue"),
+        ({"arn": "<script>", "target": ""}, "is not the ARN of a source"),
     ],
 )
 def test_a_source_that_is_none_is_422_with_the_fields_kept(empty: FlaskClient, form: dict[str, str], said: str) -> None:

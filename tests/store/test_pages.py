@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, product
 from typing import Any
@@ -57,6 +58,7 @@ def fill(session: Session, n: int, *, seed: int = 1) -> None:
             )
             for _ in range(n // 2)
         ]
+        batch[::5] = [replace(each, expires_at=NOW + n * timedelta(hours=1)) for n, each in enumerate(batch[::5])]
         store_messages(session, source_id, batch, now=NOW)
     archive_events(session, [row.id for row in list_events(session, EventFilter(), limit=n // 3).rows], by=ADA, now=NOW)
 
@@ -72,6 +74,7 @@ PARTS: dict[str, Any] = {
     "since": NOW - timedelta(hours=30),
     "until": NOW - timedelta(hours=6),
     "text": "declined",
+    "expires": (NOW, NOW + timedelta(hours=5)),
 }
 FILTERS = [EventFilter(), *(EventFilter(**{a: PARTS[a], b: PARTS[b]}) for a, b in combinations(PARTS, 2))]
 FILTERS += [EventFilter(**{name: value}) for name, value in PARTS.items()]
@@ -90,6 +93,7 @@ def means(chosen: EventFilter, row: EventRow) -> bool:
         "since": chosen.since is None or row.occurred_at >= chosen.since,
         "until": chosen.until is None or row.occurred_at < chosen.until,
         "text": (chosen.text or "") in (row.error_message or ""),
+        "expires": bool(chosen.expires and row.expires_at and chosen.expires[0] <= row.expires_at < chosen.expires[1]),
     }
     return all(met for name, met in checks.items() if getattr(chosen, name) is not None)
 
@@ -142,7 +146,7 @@ def test_groups_are_paged_by_every_order(shelf: Engine) -> None:
 def test_a_group_is_listed_when_it_has_such_events(shelf: Engine) -> None:
     with read(shelf) as session:
         everything = list_events(session, EventFilter(), limit=1_000).rows
-        for name in ("group", "groups", "source", "function", "error_type", "producer", "text"):
+        for name in ("group", "groups", "source", "function", "error_type", "producer", "text", "expires"):
             chosen = EventFilter(**{name: PARTS[name]})
             listed = {row.id for row in list_groups(session, chosen, limit=1_000, now=NOW).rows}
             assert listed == {row.group_id for row in everything if means(chosen, row)}, chosen

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,8 @@ from deadletter.errors import BadInput, NotFound
 from deadletter.event import TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.ports import SourceState
+from deadletter.store.ingest import store_messages
+from deadletter.store.left import Left, left_messages, note_taken
 from deadletter.store.queries import list_events
 from deadletter.store.sources import (
     add_source,
@@ -15,9 +18,12 @@ from deadletter.store.sources import (
     note_collected,
     note_error,
     note_state,
+    pause,
+    remove,
+    resume,
     set_target,
 )
-from tests.factories import ADA, FUNCTION, NOW, QUEUE, TARGET, make_event, make_parsed, make_source, store_some
+from tests.factories import ACCOUNT, ADA, FUNCTION, NOW, QUEUE, TARGET, make_event, make_parsed, make_source, store_some
 
 MINUTE = timedelta(minutes=1)
 
@@ -36,15 +42,16 @@ def test_a_queue_is_registered_once(session: Session) -> None:
     [
         "",
         "orders-dlq",
-        "arn:aws:sns:eu-west-1:123456789012:topic",
-        FUNCTION,
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/orders",
+        "arn:aws:s3:::B",
+        "arn:aws:s3:::bucket/\x07x",
         QUEUE + "/x",
         "arn:aws:sqs:::q",
         QUEUE.replace("1", "\u0661"),
     ],
 )
-def test_what_is_no_queue_is_refused_with_an_example(session: Session, arn: str) -> None:
-    with pytest.raises(BadInput, match=r"is not the ARN of an SQS queue\. It looks like arn:aws:sqs:"):
+def test_what_is_no_source_is_refused_with_examples(session: Session, arn: str) -> None:
+    with pytest.raises(BadInput, match=r"is not the ARN of a source\. A queue's looks like arn:aws:sqs:"):
         add_source(session, arn, target=None, by=ADA, now=NOW)
 
 
@@ -124,3 +131,59 @@ def test_a_source_that_is_not_there_says_so(session: Session) -> None:
     ):
         with pytest.raises(NotFound, match="There is no source 4711"):
             read_or_note()
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind", "mode"),
+    [
+        (QUEUE, "sqs", "collect"),
+        ("arn:aws:s3:::failures", "s3", "observe"),
+        ("arn:aws:s3:::failures/aws/lambda/../$HOME:x", "s3", "observe"),
+        (ACCOUNT.format("sns", "failures"), "push", "collect"),
+        (ACCOUNT.format("events", "event-bus/default"), "push", "collect"),
+        (FUNCTION, "push", "collect"),
+    ],
+)
+def test_the_arn_says_which_kind_of_source_it_is_and_objects_are_left_unless_told(
+    session: Session, arn: str, kind: str, mode: str
+) -> None:
+    source = add_source(session, arn, target=None, by=ADA, now=NOW)
+    assert (source.kind, source.mode) == (kind, mode)
+    if kind == "push":
+        with pytest.raises(BadInput, match="nothing to observe"):
+            add_source(session, arn, target=None, by=ADA, now=NOW, mode="observe")
+
+
+def test_a_mode_stays_until_another_is_named(session: Session) -> None:
+    add_source(session, QUEUE, target=None, by=ADA, now=NOW, mode="observe")
+    assert add_source(session, QUEUE, target=TARGET, by=ADA, now=NOW).observed
+    assert not add_source(session, QUEUE, target=None, by=ADA, now=NOW, mode="collect").observed
+
+
+def test_a_source_is_paused_resumed_removed_and_brought_back_by_adding_it_again(session: Session) -> None:
+    source_id = make_source(session).id
+    pause(session, source_id, by=ADA, now=NOW)
+    pause(session, source_id, by=ADA, now=NOW + MINUTE)
+    assert get_source(session, source_id).paused_at == NOW
+    resume(session, source_id, by=ADA, now=NOW)
+    assert get_source(session, source_id).paused_at is None
+
+    remove(session, source_id, by=ADA, now=NOW)
+    assert list_sources(session, now=NOW) == []
+    assert make_source(session).id == source_id
+    assert [source.id for source in list_sources(session, now=NOW)] == [source_id]
+
+
+def test_what_was_left_expires_later_when_the_queue_keeps_it_longer(session: Session) -> None:
+    source_id = make_source(session, mode="observe").id
+    note_state(session, source_id, SourceState(depth=1, in_flight=0, retention_s=3600), NOW)
+    left = replace(make_parsed(), left=True, expires_at=NOW + 60 * MINUTE)
+    store_messages(session, source_id, [left, make_parsed()], now=NOW)
+    note_state(session, source_id, SourceState(depth=1, in_flight=0, retention_s=7200), NOW)
+
+    found = list_events(session, EventFilter(expires=(NOW, NOW + timedelta(days=1)))).rows
+    assert [row.expires_at for row in found] == [NOW + 120 * MINUTE]
+    assert list(left_messages(session, [row.id for row in found]).values()) == [Left(QUEUE, left.message.message_id)]
+    note_taken(session, [row.id for row in found])
+    assert left_messages(session, [row.id for row in found]) == {}
+    assert list_events(session, EventFilter(expires=(NOW, NOW + timedelta(days=1)))).rows == []

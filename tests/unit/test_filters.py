@@ -37,6 +37,7 @@ def filters() -> st.SearchStrategy[EventFilter]:
         "since": moments(),
         "until": moments(),
         "text": words(),
+        "expires": st.tuples(moments(), moments()).filter(lambda pair: pair[0] < pair[1]),
     }
     return st.builds(EventFilter, **{name: st.none() | values for name, values in maybe.items()})
 
@@ -59,7 +60,9 @@ def test_an_unknown_name_is_refused_even_without_a_value(query: str) -> None:
         EventFilter.from_query(query, now=NOW)
 
 
-@given(st.sampled_from(["status", "group", "source", "producer", "since", "until", "sort"]), st.text(min_size=1))
+@given(
+    st.sampled_from(["status", "group", "source", "producer", "since", "until", "expires", "sort"]), st.text(min_size=1)
+)
 def test_a_value_that_is_not_one_of_its_kind_is_refused_with_a_sentence(name: str, value: str) -> None:
     try:
         EventFilter.from_query([(name, value)], now=NOW)
@@ -77,6 +80,7 @@ def test_a_value_that_is_not_one_of_its_kind_is_refused_with_a_sentence(name: st
         ("status=&group=&text=%20%20", EventFilter()),
         ("status=unresolved", EventFilter(status=EventStatus.UNRESOLVED)),
         ("status=unresolved&status=unresolved", EventFilter(status=EventStatus.UNRESOLVED)),
+        ("expires=24h", EventFilter(expires=(NOW, NOW + timedelta(hours=24)))),
         ("group=12&source=3", EventFilter(group=12, source=3)),
         ("groups=7,3,+7", EventFilter(groups=(3, 7))),
         ("function=orders-capture&error_type=KeyError", EventFilter(function="orders-capture", error_type="KeyError")),

@@ -12,7 +12,7 @@ from deadletter.store.models.edits import Edit
 from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
 from deadletter.store.models.redrives import Redrive, RedriveItem, Worker
-from deadletter.store.models.sources import Source, SourceHour
+from deadletter.store.models.sources import SkippedObject, Source, SourceHour
 from deadletter.store.models.targets import TargetRules
 from deadletter.store.models.totals import TargetTotal
 
@@ -30,6 +30,7 @@ __all__ = [
     "Redrive",
     "RedriveItem",
     "Sender",
+    "SkippedObject",
     "Source",
     "SourceHour",
     "TargetRules",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import NEVER_REUSED, Base, Id
+
+# Events that AWS still holds something of: few, so that the index over them costs the others nothing.
+_KEPT = "expires_at IS NOT NULL"
 
 
 class Event(Base):
@@ -28,6 +31,7 @@ class Event(Base):
         Index(None, "producer", "occurred_at", "id"),
         Index(None, "occurred_at", "id"),
         Index(None, "redrive_id"),
+        Index(None, "expires_at", "id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)),
         NEVER_REUSED,
     )
 
@@ -76,6 +80,10 @@ class Event(Base):
     """How often it failed for good: 1, and one more for every redrive after which it failed again."""
     last_outcome: Mapped[str | None]
     """What became of it in its last redrive."""
+    left_record_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The record whose message was left in its queue: a redrive takes it from there. None where it is ours alone."""
+    expires_at: Mapped[datetime | None]
+    """When AWS drops what only AWS holds: the message that was left, or the batch that the record points at."""
 
 
 class Record(Base):

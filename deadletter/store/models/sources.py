@@ -18,7 +18,16 @@ class Source(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     arn: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
-    """`sqs`; more to come."""
+    """`sqs`: a queue that we poll; `s3`: a prefix that we list; `push`: what hands its failures to our function."""
+    mode: Mapped[str] = mapped_column(server_default="collect")
+    """`collect`: stored, then deleted there; `observe`: copied and left."""
+    paused_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+    """Nothing is collected from it any more, and no list shows it; its events stay."""
+    redrives_to: Mapped[str | None]
+    """The DLQ that this queue's own redrive policy names: every receive counts towards moving a message on."""
+    cursor: Mapped[str | None]
+    """How far a listing that is under way has come: the last key that was dealt with."""
     target_kind: Mapped[str | None]
     target_arn: Mapped[str | None]
     """Where its events are to be sent when their records do not say (a Lambda DLQ does not name its function)."""
@@ -39,6 +48,21 @@ class Source(Base):
     error_since: Mapped[datetime | None]
     next_try_at: Mapped[datetime | None]
     """Backing off until then."""
+
+
+class SkippedObject(Base):
+    """An object under a source's prefix that is left alone, and why."""
+
+    __tablename__ = "skipped_objects"
+
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+    """Key and ETag: what would be its record's message id."""
+    name: Mapped[str]
+    """Its key."""
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str]
+    skipped_at: Mapped[datetime]
 
 
 class SourceHour(Base):
