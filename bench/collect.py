@@ -1,150 +1,169 @@
-"""Collecting (receive, parse, group, store, delete) against a bare boto3 loop that only receives and deletes."""
+"""Collecting (receive, parse, group, store, delete) against a bare boto3 loop that only receives and deletes.
 
-import json
+The worker is the real one, a process of its own with the processes that help it. It stands still (SIGSTOP) while the
+others have their turn and while its queue is filled, so nobody pays for it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 
-from bench.rounds import Ratio, compare
-from deadletter import aws
-from deadletter.actor import Actor
-from deadletter.event import ReceivedMessage
-from deadletter.ports import Source, SourceState
+from bench.databases import databases
+from bench.messages import make_record
+from bench.mover import mover
+from bench.rounds import in_turn
+from bench.rows import Row, at_least
 from deadletter.settings import Settings
-from deadletter.store import make_engine, upgrade, write
+from deadletter.store import make_engine, read, upgrade, write
+from deadletter.store.audit import Actor
+from deadletter.store.queries import list_workers
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
-from worker.loop import Worker
 
-MESSAGES = 2_000
+MESSAGES = 3_000
+WARM_UP = 8_000
+"""Enough to flow until the helping processes are there."""
+
 THREADS = 4
-_CAUSES = 25
+PROCESSES = 2
+LEAST = 0.6
+LEAST_MOVER = 1.0
 
 
-def collect_against_bare_loop(box: Sandbox) -> Ratio:
-    """Return the ratio at 1 KB a message, with as many receivers as the loop has threads, into SQLite."""
-    queue_url = boto3.client("sqs").create_queue(QueueName="bench")["QueueUrl"]
-    queue_arn = f"arn:aws:sqs:{box.region}:{box.account}:bench"
-    return compare(lambda: _collect(queue_url, queue_arn), lambda: _bare_loop(queue_url))
+def measure() -> list[Row]:
+    """Return a row for each database and peer."""
+    with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as box, databases() as found:
+        os.environ.update(box.env)
+        return [row for name, settings in found.items() for row in _rows(box, name, settings, Path(folder))]
 
 
-def _fill(queue_url: str) -> None:
-    sqs = boto3.client("sqs")
-    for start in range(0, MESSAGES, 10):
-        entries = [{"Id": str(n), "MessageBody": _record(start + n)} for n in range(10)]
-        sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+def _rows(box: Sandbox, name: str, settings: Settings, folder: Path) -> list[Row]:
+    ours, bare, moved = (_Queue(box, f"{kind}-{name.lower()}") for kind in ("ours", "bare", "moved"))
+    with ExitStack() as ending:
+        work = ending.enter_context(_worker(settings, ours))
+        move = ending.enter_context(mover(folder)) if name == "SQLite" else None
+        things = {"bare loop": lambda: _bare_loop(bare), "ours": work}
+        if move:
+            things["sqs-mover"] = lambda: _timed(moved, lambda: move(moved.name, "elsewhere"))
+            _Queue(box, "elsewhere")
+        rounds = in_turn(things)
+    rows = [
+        at_least(
+            LEAST,
+            f"collect / bare loop, {name}",
+            rounds.ratio("ours", "bare loop"),
+            note=rounds.note("ours", "bare loop"),
+        )
+    ]
+    if move:
+        ratio, note = rounds.ratio("ours", "sqs-mover"), rounds.note("ours", "sqs-mover")
+        rows.append(at_least(LEAST_MOVER, f"collect / sqs-mover, {name}", ratio, note=note))
+    return rows
 
 
-def _record(number: int) -> str:
-    """Return an on-failure record of about 1 KB, as Lambda writes it, with one of some causes."""
-    request_id = str(uuid.uuid4())
-    cause = number % _CAUSES
-    frame = f'  File "/var/task/app.py", line {31 + cause}, in step_{cause}\n    reserve(event)\n'
-    record = {
-        "version": "1.0",
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "requestContext": {
-            "requestId": request_id,
-            "functionArn": "arn:aws:lambda:eu-west-1:000000000000:function:orders-ingest:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": 3,
-        },
-        "requestPayload": {"orderId": f"ord-{number}", "note": "x" * 300},
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {
-            "errorMessage": f"inventory service refused order ord-{number}",
-            "errorType": "ValueError",
-            "requestId": request_id,
-            "stackTrace": [frame],
-        },
-    }
-    return json.dumps(record)
+class _Queue:
+    """A queue of the sandbox, filled and watched."""
+
+    def __init__(self, box: Sandbox, name: str) -> None:
+        self.name = name
+        self.arn = f"arn:aws:sqs:{box.region}:{box.account}:{name}"
+        self._sqs: Any = boto3.client("sqs")
+        self.url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+
+    def fill(self, messages: int) -> None:
+        for start in range(0, messages, 10):
+            entries = [{"Id": str(n), "MessageBody": make_record(start + n)} for n in range(10)]
+            self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+
+    def drained(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return all(attributes[name] == "0" for name in names)
 
 
-def _bare_loop(queue_url: str) -> float:
-    _fill(queue_url)
-    done = _Countdown(MESSAGES)
+def _timed(queue: _Queue, empty: Callable[[], object]) -> float:
+    """Return how many messages a second *empty* takes out of the queue."""
+    queue.fill(MESSAGES)
+    at = time.perf_counter()
+    empty()
+    return MESSAGES / (time.perf_counter() - at)
+
+
+def _bare_loop(queue: _Queue) -> float:
+    left, lock = [MESSAGES], threading.Lock()
 
     def loop() -> None:
         sqs = boto3.client("sqs")
-        while not done.reached.is_set():
-            messages = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        while left[0] > 0:
+            messages = sqs.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10).get("Messages", [])
             if messages:
                 entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)]
-                sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
-                done.count(len(messages))
+                sqs.delete_message_batch(QueueUrl=queue.url, Entries=entries)
+                with lock:
+                    left[0] -= len(messages)
 
-    return _timed(done, [threading.Thread(target=loop) for _ in range(THREADS)])
+    def run() -> None:
+        threads = [threading.Thread(target=loop) for _ in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
-
-def _collect(queue_url: str, queue_arn: str) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), receivers=THREADS, receive_wait_s=1)
-        upgrade(settings)
-        engine = make_engine(settings)
-        with write(engine) as session:
-            add_source(session, queue_arn, target=None, by=Actor("bench", "command line"), now=datetime.now(UTC))
-        _fill(queue_url)
-        done = _Countdown(MESSAGES)
-        worker = Worker(settings, engine, open_source=_counting(done))
-        thread = threading.Thread(target=worker.run)
-        rate = _timed(done, [thread], stop=worker.stop)
-        engine.dispose()
-        return rate
+    return _timed(queue, run)
 
 
-def _timed(done: "_Countdown", threads: Sequence[threading.Thread], stop: Callable[[], None] = lambda: None) -> float:
-    at = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    if not done.reached.wait(120):
-        raise RuntimeError(f"After 120 s, {done.left} of {MESSAGES} messages are still to be deleted.")
-    took = time.perf_counter() - at
-    stop()
-    for thread in threads:
-        thread.join()
-    return MESSAGES / took
+@contextmanager
+def _worker(settings: Settings, queue: _Queue) -> Iterator[Callable[[], float]]:
+    """Run a worker on *queue*; yield what lets it work for one round."""
+    upgrade(settings)
+    engine = make_engine(settings)
+    with write(engine) as session:
+        add_source(session, queue.arn, target=None, by=Actor("bench", "bench"), now=datetime.now(UTC))
+    env = {
+        "REDRIVE_DATA_DIR": str(settings.data_dir),
+        "DATABASE_URL": settings.database_url,
+        "REDRIVE_PROCESSES": str(PROCESSES),
+        "REDRIVE_RECEIVERS": str(THREADS // PROCESSES),
+    }
+    queue.fill(WARM_UP)
+    command = [sys.executable, "-m", "worker"]
+    log = subprocess.DEVNULL
+    with subprocess.Popen(command, env=os.environ | env, stderr=log, start_new_session=True) as process:
+        try:
+            _wait(lambda: queue.drained() and _helped(engine))
+            os.killpg(process.pid, signal.SIGSTOP)
+            yield lambda: _timed(queue, lambda: _let_work(process.pid, queue))
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+            process.terminate()
+    engine.dispose()
 
 
-class _Countdown:
-    """Counts deleted messages from any thread; `reached` is set at the last."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-        self.reached = threading.Event()
-        self._lock = threading.Lock()
-
-    def count(self, some: int) -> None:
-        with self._lock:
-            self.left -= some
-            if self.left <= 0:
-                self.reached.set()
+def _let_work(group: int, queue: _Queue) -> None:
+    os.killpg(group, signal.SIGCONT)
+    _wait(queue.drained)
+    os.killpg(group, signal.SIGSTOP)
 
 
-def _counting(done: _Countdown) -> Callable[[str], Source]:
-    return lambda arn: _CountingSource(aws.open_source(arn), done)
+def _helped(engine: Any) -> bool:  # noqa: ANN401 - an Engine
+    with read(engine) as session:
+        return sum(worker.lead is not None for worker in list_workers(session)) == PROCESSES - 1
 
 
-class _CountingSource:
-    """The real source; only says when something was deleted."""
-
-    def __init__(self, source: Source, done: _Countdown) -> None:
-        self._source = source
-        self._done = done
-
-    def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
-        return self._source.receive(most=most, wait_s=wait_s)
-
-    def delete(self, messages: Sequence[ReceivedMessage]) -> Sequence[str]:
-        left = self._source.delete(messages)
-        self._done.count(len(messages) - len(left))
-        return left
-
-    def state(self) -> SourceState:
-        return self._source.state()
+def _wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not until():
+        if time.monotonic() > deadline:
+            raise RuntimeError("After 120 s, there are still messages to collect.")
+        time.sleep(0.05)

@@ -1,9 +1,9 @@
-"""Two things in turn, several times: the median of the rounds' ratios, without the rounds the machine disturbed."""
+"""Several things in turn, several times: the median of their ratios, without the rounds that the machine disturbed."""
 
 import hashlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 ROUNDS = 5
@@ -12,26 +12,30 @@ DRIFT = 0.3
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """The median of ours against theirs, in events per second each, and how many rounds counted."""
+class Rounds:
+    """What each round that counted measured, in events per second by name."""
 
-    value: float
-    ours: float
-    theirs: float
-    rounds: int
+    rates: tuple[Mapping[str, float], ...]
+
+    def ratio(self, ours: str, theirs: str) -> float:
+        """Return the median of the rounds' ratios."""
+        return statistics.median(rates[ours] / rates[theirs] for rates in self.rates)
+
+    def rate(self, name: str) -> float:
+        """Return the median rate."""
+        return statistics.median(rates[name] for rates in self.rates)
+
+    def note(self, ours: str, theirs: str) -> str:
+        """Return both rates in words."""
+        return f"{self.rate(ours):,.0f} against {self.rate(theirs):,.0f} a second, {len(self.rates)} rounds"
 
 
-def compare(ours: Callable[[], float], theirs: Callable[[], float], *, rounds: int = ROUNDS) -> Ratio:
-    """Run *theirs* and *ours* in turn; each returns a rate (more is better)."""
-    measured = [(_control(), theirs(), ours()) for _ in range(rounds)]
-    usual = statistics.median(control for control, _, _ in measured)
+def in_turn(things: Mapping[str, Callable[[], float]], *, rounds: int = ROUNDS) -> Rounds:
+    """Run *things* in turn, *rounds* times; each returns a rate (more is better)."""
+    measured = [(_control(), {name: thing() for name, thing in things.items()}) for _ in range(rounds)]
+    usual = statistics.median(control for control, _ in measured)
     calm = [row for row in measured if abs(row[0] / usual - 1) <= DRIFT] or measured
-    return Ratio(
-        value=statistics.median(mine / other for _, other, mine in calm),
-        ours=statistics.median(mine for _, _, mine in calm),
-        theirs=statistics.median(other for _, other, _ in calm),
-        rounds=len(calm),
-    )
+    return Rounds(tuple(rates for _, rates in calm))
 
 
 def _control() -> float:

@@ -37,9 +37,10 @@ class Settings:
 
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
-    what it was sending counts as `unknown`. `allow_remote` lets the console listen beyond this machine, although it
-    has no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token` lets monitoring on other
-    machines read `/metrics`.
+    what it was sending counts as `unknown`. `processes` are how many a worker may use to collect, itself included;
+    `stop_within_s` is how long it may take to finish what it has in hand. `allow_remote` lets the console listen beyond
+    this machine, although it has no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token`
+    lets monitoring on other machines read `/metrics`.
     """
 
     data_dir: Path = Path("data")
@@ -51,6 +52,8 @@ class Settings:
     account_label: str = ""
     receivers: int = 4
     receive_wait_s: float = 10.0
+    processes: int = 1
+    stop_within_s: float = 25.0
     rate: float = 20.0
     concurrency: int = 8
     settle_s: float | None = None
@@ -83,6 +86,8 @@ class Settings:
             account_label=_label(env),
             receivers=_whole(env, "REDRIVE_RECEIVERS", 4, least=1, most=64),
             receive_wait_s=_number(env, "REDRIVE_RECEIVE_WAIT_S", 10.0, least=0, most=20),
+            processes=_whole(env, "REDRIVE_PROCESSES", _cores(), least=1, most=32),
+            stop_within_s=_number(env, "REDRIVE_STOP_WITHIN_S", 25.0, least=1, most=900),
             rate=_number(env, "REDRIVE_RATE", 20.0, least=0.01, most=10_000),
             concurrency=_whole(env, "REDRIVE_CONCURRENCY", 8, least=1, most=200),
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
@@ -175,6 +180,11 @@ def _content(env: Mapping[str, str], name: str) -> str:
 def _label(env: Mapping[str, str]) -> str:
     names = ("REDRIVE_LABEL", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION")
     return next((env[name] for name in names if env.get(name)), "")
+
+
+def _cores() -> int:
+    """Return how many processes collect where nobody says: one for each core, up to four."""
+    return min(4, os.cpu_count() or 1)
 
 
 def _login() -> str:

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,8 @@ UNPRIVILEGED = ("postgres", "nobody")
 
 
 @contextmanager
-def cluster(programs: Path) -> Iterator[str]:
-    """Run a private server; yield the URL of its (empty) database `postgres`, with a `psycopg` driver.
+def cluster(programs: Path, settings: Sequence[str] = CARELESS) -> Iterator[str]:
+    """Run a private server with *settings*; yield the URL of its (empty) database `postgres`, with a `psycopg` driver.
 
     It listens on 127.0.0.1 and on a socket in its own folder, and `pg_ctl` stops exactly the server of that folder.
     """
@@ -32,7 +32,7 @@ def cluster(programs: Path) -> Iterator[str]:
             shutil.chown(folder, user)
         port = _free_port()
         _run(user, programs / "initdb", "-D", folder / "data", "-U", "redrive", "-A", "trust", "-E", "UTF8", "-N")
-        options = [f"-c {setting}" for setting in (*CARELESS, "listen_addresses=127.0.0.1", f"port={port}")]
+        options = [f"-c {setting}" for setting in (*settings, "listen_addresses=127.0.0.1", f"port={port}")]
         options.append(f"-c unix_socket_directories={folder}")
         control = (programs / "pg_ctl", "-D", folder / "data", "-w", "-s")
         _run(user, *control, "-l", folder / "log", "-o", " ".join(options), "start")

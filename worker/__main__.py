@@ -7,6 +7,7 @@ import sys
 
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
+from worker import helper
 from worker.log import log_to_stderr
 from worker.loop import run
 
@@ -15,10 +16,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run the worker as the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m worker", description="Collect failures, and send redrives.")
     parser.add_argument("--once", action="store_true", help="end when sources are empty and redrives have ended")
-    once = parser.parse_args(argv).once
+    parser.add_argument("--helper-of", metavar="WORKER", help=argparse.SUPPRESS)
+    given = parser.parse_args(argv)
     log_to_stderr()
     try:
-        return run(Settings.from_env(), once=once)
+        settings = Settings.from_env()
+        return (
+            helper.run(settings, sys.stdin, lead=given.helper_of) if given.helper_of else run(settings, once=given.once)
+        )
     except RedriveError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
@@ -17,11 +17,13 @@ from sqlalchemy.exc import DBAPIError
 
 from deadletter.collect import Kept, Taken
 from deadletter.errors import SourceError
+from deadletter.event import ReceivedMessage
 from deadletter.ports import Clock, Source
 from deadletter.store import write
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import note_error
 from worker.committer import Committer
+from worker.room import Room
 from worker.threads import keep_doing
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,11 @@ MOST_IN_HAND = 10
 """Receives that one receiver may have under way into the database: 100 messages."""
 
 _HELPER_WAIT_S = 0.5
+_ROOM_WAIT_S = 0.5
 _FIRST_PAUSE_S = 1.0
 _EMPTY_ENOUGH = 2
 
-Hand = deque[Future[Kept]]
+Hand = deque[tuple[Sequence[ReceivedMessage], Future[Kept]]]
 """What one receiver took and has not deleted yet, oldest first."""
 
 
@@ -57,6 +60,7 @@ class Collector:
         engine: Engine,
         clock: Clock,
         wait_s: float,
+        room: Room | None = None,
     ) -> None:
         self.row = row
         self._open_source = open_source
@@ -65,16 +69,17 @@ class Collector:
         self._engine = engine
         self._clock = clock
         self._wait_s = wait_s
+        self._room = room or Room()
         self._flowing = threading.Event()
         self._errors = 0
         self._empty = 0
         self._hands: list[Hand] = []
         self._receivers: list[threading.Thread] = []
 
-    def start(self, receivers: int, stop: threading.Event) -> None:
-        """Start the receivers."""
+    def start(self, receivers: int, stop: threading.Event, *, leads: bool = True) -> None:
+        """Start the receivers; in a helping process none of them *leads*, since the worker's own first one does."""
         self._hands = [deque() for _ in range(receivers)]
-        turns = [self._lead, *[self._help] * (receivers - 1)]
+        turns = [self._lead if leads else self._help, *[self._help] * (receivers - 1)]
         self._receivers = [
             keep_doing(partial(turn, hand), name=f"receive {self.row.name} {n}", until=stop)
             for n, (turn, hand) in enumerate(zip(turns, self._hands, strict=True))
@@ -84,6 +89,23 @@ class Collector:
     def idle(self) -> bool:
         """Whether the source answered empty twice in a row, or errs; and nothing of it is in hand."""
         return (self._empty >= _EMPTY_ENOUGH or self._errors > 0) and not any(self._hands)
+
+    @property
+    def flows(self) -> bool:
+        """Whether there is more than one receiver can carry."""
+        return self._flowing.is_set()
+
+    @property
+    def in_hand(self) -> int:
+        """How many receives are not settled yet."""
+        return sum(len(hand) for hand in self._hands)
+
+    def let_flow(self, flows: bool) -> None:  # noqa: FBT001 - what it sets
+        """Let the receivers help, or rest."""
+        if flows:
+            self._flowing.set()
+        else:
+            self._flowing.clear()
 
     @property
     def errs(self) -> bool:
@@ -133,7 +155,8 @@ class Collector:
         """
         more = 0
         try:
-            more = self._receive(hand, 0.0 if hand else wait_s)
+            if self._room.wait(self.row.id, _ROOM_WAIT_S):
+                more = self._receive(hand, 0.0 if hand else wait_s)
         finally:
             self._settle(hand, down_to=MOST_IN_HAND if more else 0)
 
@@ -146,16 +169,21 @@ class Collector:
         elif len(messages) == BATCH:
             self._flowing.set()
         self._empty = 0 if messages else self._empty + 1
-        hand.append(self._committer.submit(Taken(self.row, messages)))
+        self._room.take(self.row.id, messages)
+        hand.append((messages, self._committer.submit(Taken(self.row, messages))))
         return len(messages)
 
     def _settle(self, hand: Hand, *, down_to: int) -> None:
         """Delete what is durable; wait for transactions until only *down_to* receives are still in hand."""
         error: Exception | None = None
-        while hand and (len(hand) > down_to or hand[0].done()):
-            kept = hand[0].result()
+        while hand and (len(hand) > down_to or hand[0][1].done()):
+            messages, done = hand[0]
+            kept = done.result()
             hand.popleft()
-            self._let_go(kept)
+            try:
+                self._let_go(kept)
+            finally:
+                self._room.give(self.row.id, messages)
             error = error or kept.error
         if error:
             self._empty = 0

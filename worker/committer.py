@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from deadletter.collect import Kept, Taken, store_each
 from deadletter.ports import Clock
+from worker.activity import Activity
 
 _WAIT_S = 0.5
 _LINGER_S = 0.05
@@ -22,9 +23,10 @@ _MOST = 50
 class Committer:
     """Stores what receivers take. One thread calls `turn`; any number of others call `submit`."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, activity: Activity | None = None) -> None:
         self._engine = engine
         self._clock = clock
+        self._activity = activity or Activity()
         self._waiting: SimpleQueue[tuple[Taken, Future[Kept]]] = SimpleQueue()
 
     def submit(self, taken: Taken) -> Future[Kept]:
@@ -37,7 +39,8 @@ class Committer:
         """Store everything that waits, in one transaction."""
         hands = self._take()
         if hands:
-            kept = store_each(self._engine, [taken for taken, _ in hands], now=self._clock.now())
+            with self._activity.during(f"storing {sum(len(taken.messages) for taken, _ in hands)}"):
+                kept = store_each(self._engine, [taken for taken, _ in hands], now=self._clock.now())
             for (_, done), one in zip(hands, kept, strict=True):
                 done.set_result(one)
         return 0.0

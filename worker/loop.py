@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from sqlalchemy import Engine
@@ -24,8 +22,12 @@ from deadletter.store.redrives import list_redrives
 from deadletter.store.redrives.tending import list_open
 from deadletter.store.redrives.workers import leave
 from deadletter.store.sources import list_sources_with_senders
+from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
 from worker.committer import Committer
+from worker.helpers import Helpers, start_helper
+from worker.names import new_name
+from worker.room import Room
 from worker.sending import OpenTarget, Sender
 from worker.tending import Gauge, Heart, Tender
 from worker.threads import SystemClock, keep_doing
@@ -34,9 +36,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 """How often to look for sources that were added."""
-
-STOP_WITHIN_S = 25.0
-"""How long to finish what is in hand: less than the 30 s that most supervisors give before they kill."""
 
 
 class Worker:
@@ -59,18 +58,23 @@ class Worker:
         open_target: OpenTarget = aws.open_target,
         clock: Clock | None = None,
     ) -> None:
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.name = new_name()
         self._settings = settings
         self._engine = engine
-        self._open_source = open_source
         self._clock: Clock = clock or SystemClock()
-        self._committer = Committer(engine, self._clock)
-        self._sender = Sender(engine, settings, worker=self.name, open_target=open_target, clock=self._clock)
-        self._heart = Heart(engine, settings, worker=self.name, clock=self._clock)
+        self._activity = Activity()
+        self._open_source: Callable[[str], Source] = lambda arn: WatchedSource(open_source(arn), arn, self._activity)
+        self._room = Room()
+        self._committer = Committer(engine, self._clock, self._activity)
+        self._sender = Sender(
+            engine, settings, worker=self.name, open_target=self._opening(open_target), clock=self._clock
+        )
+        self._heart = Heart(engine, settings, worker=self.name, clock=self._clock, activity=self._activity)
         self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
         self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
         self._collectors: dict[int, Collector] = {}
+        self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
         self._receiving = threading.Event()  # set: no more receives, no more claims
         self._ended = threading.Event()  # set: what was in hand is done, everything stops
 
@@ -78,6 +82,12 @@ class Worker:
         """Take and send nothing more; `run` returns once what is in hand is finished."""
         self._sender.stop()
         self._receiving.set()
+
+    def _opening(self, open_target: OpenTarget) -> OpenTarget:
+        return lambda kind, arn, invocation: WatchedTarget(open_target(kind, arn, invocation), arn, self._activity)
+
+    def _flowing(self) -> list[int]:
+        return [source_id for source_id, collector in self._collectors.copy().items() if collector.flows]
 
     def run(self, *, once: bool = False) -> bool:
         """Work until `stop`; *once*: until every source is empty and every redrive has ended.
@@ -110,6 +120,7 @@ class Worker:
             keep_doing(turn, name=name, until=self._ended)
         for n in range(self._settings.concurrency):
             keep_doing(self._sender.call, name=f"call {n}", until=self._ended)
+        self._helping = keep_doing(self._helpers.turn, name="helpers", until=self._receiving)
         self._look_for_sources()
 
     def _stopping(self) -> bool:
@@ -134,6 +145,7 @@ class Worker:
                 engine=self._engine,
                 clock=self._clock,
                 wait_s=self._settings.receive_wait_s,
+                room=self._room,
             )
             self._collectors[row.id].start(self._settings.receivers, self._receiving)
 
@@ -146,14 +158,27 @@ class Worker:
 
     def _finish(self) -> bool:
         """Finish what is in hand; return whether that was possible in time."""
-        deadline = time.monotonic() + STOP_WITHIN_S
-        waits = [self._sender.wait, *(collector.wait for collector in self._collectors.values())]
+        deadline = time.monotonic() + self._settings.stop_within_s
+        self._helping.join()
+        self._helpers.stop()
+        waits = [self._sender.wait, *(collector.wait for collector in self._collectors.values()), self._helpers.wait]
         unfinished = [wait for wait in waits if not wait(max(0.0, deadline - time.monotonic()))]
         self._ended.set()
-        if not unfinished:
-            with write(self._engine) as session:
-                leave(session, self.name)
-        return not unfinished
+        if unfinished:
+            log.warning("the worker ends with work in hand", extra={"worker": self.name, "left": self._left()})
+            return False
+        with write(self._engine) as session:
+            leave(session, self.name)
+        return True
+
+    def _left(self) -> list[str]:
+        """Return what is in hand, and what becomes of it, as sentences."""
+        held = {one.row.name: one.in_hand for one in self._collectors.values() if one.in_hand}
+        receives = [
+            f"{n} receives of {name} are not deleted there: what they hold comes again." for name, n in held.items()
+        ]
+        calls = [f"{n} calls to {arn} are out: their events become unknown." for arn, n in self._activity.calls.items()]
+        return receives + calls
 
 
 def run(settings: Settings, *, once: bool = False) -> int:

@@ -17,6 +17,7 @@ from deadletter.store.redrives.tending import list_open, tend
 from deadletter.store.redrives.workers import heartbeat
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import list_sources, note_state
+from worker.activity import Activity
 from worker.sending import OpenTarget
 
 log = logging.getLogger(__name__)
@@ -24,14 +25,25 @@ log = logging.getLogger(__name__)
 TEND_EVERY_S = 1.0
 STATE_EVERY_S = 15.0
 _MOST = 1_000
-_DOING = "collecting and redriving"
+_DOING = {False: "collecting and redriving", True: "helping to collect"}
 
 
 class Heart:
     """Says every quarter of the lease that the worker lives."""
 
-    def __init__(self, engine: Engine, settings: Settings, *, worker: str, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 - what it says, each by its name
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        worker: str,
+        clock: Clock,
+        activity: Activity | None = None,
+        lead: str | None = None,
+    ) -> None:
         self._engine = engine
+        self._activity = activity or Activity()
+        self._lead = lead
         self._every_s = min(settings.lease_s / 4, 5.0)
         self._worker = worker
         self._clock = clock
@@ -40,7 +52,15 @@ class Heart:
     def turn(self) -> float:
         """Beat once."""
         with write(self._engine) as session:
-            heartbeat(session, self._worker, started_at=self._started_at, now=self._clock.now(), doing=_DOING)
+            heartbeat(
+                session,
+                self._worker,
+                started_at=self._started_at,
+                now=self._clock.now(),
+                doing=_DOING[self._lead is not None],
+                lead=self._lead,
+                activity=self._activity.snapshot(),
+            )
         return self._every_s
 
 

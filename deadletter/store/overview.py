@@ -45,7 +45,12 @@ def facets(session: Session) -> Facets:
 def list_workers(session: Session) -> Sequence[WorkerRow]:
     """Return the workers that were heard of lately, the oldest first."""
     workers = session.scalars(select(Worker).order_by(Worker.started_at, Worker.id))
-    return [WorkerRow(id=w.id, started_at=w.started_at, seen_at=w.seen_at, doing=w.doing) for w in workers]
+    return [
+        WorkerRow(
+            id=w.id, started_at=w.started_at, seen_at=w.seen_at, doing=w.doing, lead=w.lead, activity=w.activity or {}
+        )
+        for w in workers
+    ]
 
 
 def _facet(

@@ -61,7 +61,8 @@ def start(settings: Settings, sandbox: Sandbox) -> Start:
     @contextmanager
     def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "worker", *arguments]
-        with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL) as process:
+        null, pipe = subprocess.DEVNULL, subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, env=env, stdin=pipe, stderr=null, bufsize=0) as process:
             try:
                 yield process
             finally:
@@ -127,6 +128,37 @@ def test_a_worker_killed_while_it_collects_loses_nothing_and_stores_nothing_twic
         assert set(found) == sent
         assert set(found.values()) == {1}
         assert recount(session) == []
+
+
+@pytest.mark.slow
+def test_a_helping_process_killed_by_itself_loses_nothing_and_stores_nothing_twice(
+    sandbox: Sandbox, make_queue: MakeQueue, start: Start, sqlite_engine: Engine
+) -> None:
+    arn = make_queue(VisibilityTimeout=str(VISIBILITY_S))
+    with write(sqlite_engine) as session:
+        source = add_source(session, arn, target=None, by=ADA, now=CLOCK.now())
+    sent: set[str] = set()
+    for kill in range(3):
+        sent |= fill(sandbox, arn, [json.dumps({"order_id": f"ord-{kill}-{n}"}) for n in range(150)])
+        before = stored(sqlite_engine)
+        with start("--helper-of", "lead") as helper:
+            wait_until(lambda: helper.stdin.write(b"[%d]\n" % source.id) and stored(sqlite_engine) > before)  # noqa: B023 - called at once
+            threading.Event().wait(random.uniform(0, 0.2))  # noqa: S311 - no secret
+    while left_in(sandbox, arn):
+        finish(start)
+
+    with read(sqlite_engine) as session:
+        found = Counter(session.scalars(select(models.Record.message_id)))
+        assert set(found) == sent
+        assert set(found.values()) == {1}
+        assert recount(session) == []
+
+
+def test_a_helping_process_ends_well_when_its_worker_is_gone(start: Start) -> None:
+    with start("--helper-of", "lead") as helper:
+        helper.stdin.write(b"[]\n")
+        helper.stdin.close()
+        assert helper.wait(20) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -114,3 +114,7 @@ class Worker(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     doing: Mapped[str] = mapped_column(default="")
+    lead: Mapped[str | None]
+    """The worker that this helping process belongs to."""
+    activity: Mapped[dict[str, Any] | None]
+    """What it does right now: {"collecting": {arn: per second}, "sending": {arn: {...}}, "threads": [{...}]}."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -12,9 +14,23 @@ from deadletter.store import models
 _FORGOTTEN_AFTER = timedelta(hours=1)
 
 
-def heartbeat(session: Session, worker: str, *, started_at: datetime, now: datetime, doing: str) -> None:
-    """Write down that *worker* lives, and what it is *doing*, in words; forget workers that died an hour ago."""
-    session.merge(models.Worker(id=worker, started_at=started_at, seen_at=now, doing=doing))
+def heartbeat(  # noqa: PLR0913 - a row's columns, each by its name
+    session: Session,
+    worker: str,
+    *,
+    started_at: datetime,
+    now: datetime,
+    doing: str,
+    lead: str | None = None,
+    activity: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down that *worker* lives, and what it is *doing*, in words; forget workers that died an hour ago.
+
+    *lead* is the worker that a helping process belongs to; *activity* is what its threads do, as the page shows it.
+    """
+    row = models.Worker(id=worker, started_at=started_at, seen_at=now, doing=doing)
+    row.lead, row.activity = lead, dict(activity or {})
+    session.merge(row)
     session.execute(delete(models.Worker).where(models.Worker.seen_at < now - _FORGOTTEN_AFTER))
 
 
