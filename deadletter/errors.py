@@ -44,12 +44,13 @@ class TargetBusy(NetworkError):
     """The target asks us to slow down (429) or is briefly unwell (5xx), and did **not** take the event.
 
     Does not count as a failure of the event: it goes back to waiting. `retry_after_s` is the target's own wish, in
-    seconds.
+    seconds; `limit` says which of its limits was reached, `rate` or `concurrency`, and None where none was.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, limit: str | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.limit = limit
 
 
 class TargetRefused(NetworkError):

@@ -29,10 +29,15 @@ class GroupState(StrEnum):
 
 
 class RedriveStatus(StrEnum):
-    """Where a redrive stands. `watching`: everything is sent, not every outcome is known."""
+    """Where a redrive stands. `watching`: everything is sent, not every outcome is known.
+
+    `paused` by a person and `tripped` by the breaker both send nothing until a person resumes or cancels.
+    """
 
     PLANNED = "planned"
     RUNNING = "running"
+    PAUSED = "paused"
+    TRIPPED = "tripped"
     WATCHING = "watching"
     FINISHED = "finished"
     CANCELLED = "cancelled"
@@ -68,7 +73,19 @@ EVENT_MOVES: dict[EventStatus, frozenset[EventStatus]] = {
 
 REDRIVE_MOVES: dict[RedriveStatus, frozenset[RedriveStatus]] = {
     RedriveStatus.PLANNED: frozenset({RedriveStatus.RUNNING, RedriveStatus.CANCELLED}),
-    RedriveStatus.RUNNING: frozenset({RedriveStatus.WATCHING, RedriveStatus.FINISHED, RedriveStatus.CANCELLED}),
+    RedriveStatus.RUNNING: frozenset(
+        {
+            *(RedriveStatus.PAUSED, RedriveStatus.TRIPPED),
+            *(RedriveStatus.WATCHING, RedriveStatus.FINISHED, RedriveStatus.CANCELLED),
+        }
+    ),
+    # The last of it was on its way when it was held: nothing waits any more.
+    RedriveStatus.PAUSED: frozenset(
+        {RedriveStatus.RUNNING, RedriveStatus.WATCHING, RedriveStatus.FINISHED, RedriveStatus.CANCELLED}
+    ),
+    RedriveStatus.TRIPPED: frozenset(
+        {RedriveStatus.RUNNING, RedriveStatus.WATCHING, RedriveStatus.FINISHED, RedriveStatus.CANCELLED}
+    ),
     RedriveStatus.WATCHING: frozenset({RedriveStatus.FINISHED, RedriveStatus.CANCELLED}),
     RedriveStatus.FINISHED: frozenset(),
     RedriveStatus.CANCELLED: frozenset(),
@@ -87,6 +104,9 @@ OUTCOME_MOVES: dict[Outcome, frozenset[Outcome]] = {
     Outcome.FAILED_AGAIN: frozenset(),
     Outcome.SKIPPED: frozenset(),
 }
+
+HELD = frozenset({RedriveStatus.PAUSED, RedriveStatus.TRIPPED})
+"""Statuses in which a redrive that was started sends nothing until a person resumes it."""
 
 SETTLED = frozenset({Outcome.SUCCEEDED, Outcome.FAILED_AGAIN, Outcome.SKIPPED, Outcome.UNKNOWN})
 """Outcomes that end an event's part in a redrive."""

@@ -158,20 +158,33 @@ def plan_redrive(
     return RedrivePlan(
         items=items,
         targets=_summary(going, chosen_by_hand=override is not None, invocation=invocation),
-        digest=digest_of(items, invocation),
+        digest=digest_of((_as_row(item) for item in items), invocation),
         oldest_at=going[0][0].occurred_at if going else None,
         seconds=len(going) / rate,
     )
 
 
-def digest_of(items: Sequence[PlannedItem], invocation: str) -> str:
-    """Return the SHA-256 (hex) of what *items* say: every event, and where it goes or why it does not."""
+DigestRow = tuple[int, str | None, str | None, str | None, str | None]
+"""Event id, the target's kind, its ARN, why it is skipped, digest of the edited payload."""
+
+
+def digest_of(rows: Iterable[DigestRow], invocation: str) -> str:
+    """Return the SHA-256 (hex) of what a plan says: every event, and where it goes or why it does not.
+
+    *rows* are in the order of sending; none is kept.
+    """
     digest = hashlib.sha256(invocation.encode())
-    for item in items:
-        where = f"{item.target.kind} {item.target.arn}" if item.target and not item.skip else f"skip {item.skip}"
-        where += f" edited {item.edited}" if item.edited else ""
-        digest.update(f"\n{item.event_id} {where}".encode("utf-8", "surrogatepass"))
+    for event_id, kind, arn, skip, edited in rows:
+        where = f"skip {skip}" if skip else f"{kind} {arn}"
+        where += f" edited {edited}" if edited else ""
+        digest.update(f"\n{event_id} {where}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _as_row(item: PlannedItem) -> DigestRow:
+    if item.target is None:
+        return item.event_id, None, None, item.skip, item.edited
+    return item.event_id, item.target.kind.value, item.target.arn, item.skip, item.edited
 
 
 def _plan_item(candidate: Candidate, override: TargetRef | None, *, skip_done: bool) -> PlannedItem:

@@ -37,10 +37,11 @@ class Settings:
 
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
-    what it was sending counts as `unknown`. `processes` are how many a worker may use to collect, itself included;
-    `stop_within_s` is how long it may take to finish what it has in hand. `allow_remote` lets the console listen beyond
-    this machine, although it has no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token`
-    lets monitoring on other machines read `/metrics`.
+    what it was sending counts as `unknown`. `share` is the most of a function's reserved concurrency that redrives
+    take, 0 to 1. `processes` are how many a worker may use to collect, itself included; `stop_within_s` is how long it
+    may take to finish what it has in hand. `allow_remote` lets the console listen beyond this machine, although it has
+    no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token` lets monitoring on other
+    machines read `/metrics`.
     """
 
     data_dir: Path = Path("data")
@@ -56,6 +57,7 @@ class Settings:
     stop_within_s: float = 25.0
     rate: float = 20.0
     concurrency: int = 8
+    share: float = 0.5
     settle_s: float | None = None
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
@@ -90,6 +92,7 @@ class Settings:
             stop_within_s=_number(env, "REDRIVE_STOP_WITHIN_S", 25.0, least=1, most=900),
             rate=_number(env, "REDRIVE_RATE", 20.0, least=0.01, most=10_000),
             concurrency=_whole(env, "REDRIVE_CONCURRENCY", 8, least=1, most=200),
+            share=_number(env, "REDRIVE_SHARE", 0.5, least=0.01, most=1),
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),

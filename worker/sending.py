@@ -128,9 +128,9 @@ class Sender:
         """Claim for each running redrive in turn; return how long until there may be more to claim."""
         if (early_s := self._next_claim - monotonic()) > 0:
             return early_s
-        with read(self._engine) as session:
-            running = list_running(session)
         rest_s, now = IDLE_S, self._clock.now()
+        with read(self._engine) as session:
+            running = list_running(session, now)
         for redrive in self._in_turn(running):
             free = self._concurrency - self._in_flight
             if free <= 0:

@@ -113,7 +113,17 @@ def target_error(error: Exception, *, action: str, arn: str) -> NetworkError:
         return AnswerLost(f"{text} It may or may not have arrived.")
     if kind in {Trouble.DENIED, Trouble.MISSING, Trouble.REFUSED}:
         return TargetRefused(text)
-    return TargetBusy(text, retry_after_s=retry_after_s(error))
+    return TargetBusy(text, retry_after_s=retry_after_s(error), limit=limit_of(error))
+
+
+def limit_of(error: Exception) -> str | None:
+    """Return which limit a throttled call ran into, `rate` or `concurrency` (Invoke's `Reason` says); else None.
+
+    The reasons are those of Lambda's API reference for TooManyRequestsException; whoever gives none counts calls.
+    """
+    if kind_of(error) is not Trouble.THROTTLED:
+        return None
+    return "concurrency" if "Concurren" in _reason_of(error) else "rate"
 
 
 def lookup_error(error: Exception, *, action: str, arn: str) -> LookupBusy | LookupRefused:

@@ -1,5 +1,18 @@
-"""The use cases of a redrive: plan it, start it, send what is claimed, write down what became of it, cancel it."""
+"""The use cases of a redrive: plan it, start it, send what is claimed, record what became of it, and steer it."""
 
-from deadletter.redrive.planning import DEFAULT_SETTLE_S, MAX_RATE, cancel, create_plan, parse_target, start
+from deadletter.manner import MAX_RATE
+from deadletter.redrive.planning import CAREFUL, DEFAULT_SETTLE_S, cancel, create_plan, parse_target, start
+from deadletter.redrive.steering import change_pace, pause, resume
 
-__all__ = ["DEFAULT_SETTLE_S", "MAX_RATE", "cancel", "create_plan", "parse_target", "start"]
+__all__ = [
+    "CAREFUL",
+    "DEFAULT_SETTLE_S",
+    "MAX_RATE",
+    "cancel",
+    "change_pace",
+    "create_plan",
+    "parse_target",
+    "pause",
+    "resume",
+    "start",
+]

@@ -22,9 +22,13 @@ def report_of(claimed: Claimed, event: FailedEvent, answer: Answer | Exception, 
     if isinstance(answer, Answer):
         return _answered(claimed, event, answer)
     to, reason = _outcome_of(answer), str(answer)
-    busy = Busy(reason, answer.retry_after_s, jitter) if isinstance(answer, TargetBusy) else None
-    shown = None if to is Outcome.WAITING else reason
-    return Report(position=claimed.position, event_id=claimed.event_id, outcome=to, reason=shown, busy=busy)
+    busy = Busy(reason, answer.retry_after_s, jitter, answer.limit) if isinstance(answer, TargetBusy) else None
+    return replace(
+        _report(claimed, to),
+        reason=None if to is Outcome.WAITING else reason,
+        busy=busy,
+        refused=isinstance(answer, TargetRefused),
+    )
 
 
 def unsent(claimed: Claimed, because: str | None = None) -> Report:
@@ -33,7 +37,11 @@ def unsent(claimed: Claimed, because: str | None = None) -> Report:
     *because* says what is wrong with the target, as a sentence; it is left alone for a while then.
     """
     busy = Busy(because, None, 1.0) if because else None
-    return Report(position=claimed.position, event_id=claimed.event_id, outcome=Outcome.WAITING, busy=busy)
+    return replace(_report(claimed, Outcome.WAITING), busy=busy)
+
+
+def _report(claimed: Claimed, outcome: Outcome) -> Report:
+    return Report(position=claimed.position, event_id=claimed.event_id, target_arn=claimed.target.arn, outcome=outcome)
 
 
 def _outcome_of(error: Exception) -> Outcome:
@@ -48,13 +56,8 @@ def lost(error: Exception) -> AnswerLost:
 
 
 def _answered(claimed: Claimed, event: FailedEvent, answer: Answer) -> Report:
-    report = Report(
-        position=claimed.position,
-        event_id=claimed.event_id,
-        outcome=Outcome.SUCCEEDED if answer.finished else Outcome.SENT,
-        sent_id=answer.sent_id,
-        evidence=answer.evidence,
-    )
+    report = _report(claimed, Outcome.SUCCEEDED if answer.finished else Outcome.SENT)
+    report = replace(report, sent_id=answer.sent_id, evidence=answer.evidence)
     if not answer.failed:
         return report
     return replace(

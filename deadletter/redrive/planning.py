@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
-from deadletter.errors import BadInput
+from deadletter.errors import BadInput, ChangedSincePlan
 from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
+from deadletter.manner import AT_ONCE, Manner, check_rate
 from deadletter.parse import parse_message
 from deadletter.plan import INVOCATIONS, Candidate
 from deadletter.ports import OpenRecords
@@ -26,9 +27,6 @@ from deadletter.store.audit import note
 from deadletter.store.redrives import edits, get_redrive, plans, selections
 from deadletter.store.rows import RedriveRow
 
-MAX_RATE = 10_000.0
-"""Events per second that one redrive may ask for."""
-
 DEFAULT_SETTLE_S = 3_600.0
 """How long silence has to last before it counts as success, where neither the settings nor the target say."""
 
@@ -38,6 +36,9 @@ _ARNS = {
     TargetKind.SNS: TOPIC_ARN,
     TargetKind.EVENTBRIDGE: BUS_ARN,
 }
+
+CAREFUL = Manner()
+"""What a redrive does unless it is told otherwise: a canary of five, then twice as many until the full rate."""
 
 # A function was invoked with it before, or it will be wrapped: it is JSON by nature.
 _ALWAYS_JSON = frozenset({Producer.LAMBDA_DESTINATION, Producer.SQS_REDRIVE, Producer.SNS_SUBSCRIPTION})
@@ -53,6 +54,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     edit: Edit | None = None,
     skip_done: bool = True,
     open_records: OpenRecords | None = None,
+    manner: Manner = AT_ONCE,
     asked_by: Actor,
     settings: Settings,
     now: datetime,
@@ -68,6 +70,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         edit: A change to the payloads; the originals are kept.
         skip_done: Leave out what its handler has done already, by its own record.
         open_records: Opens the handlers' idempotency records; None for no pre-flight.
+        manner: Canary, breaker, how many at once, and when.
         asked_by: Who asks, and from where: for the record, and the audit trail.
         settings: Says the default rate and settling time.
         now: The time now, UTC.
@@ -93,6 +96,8 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             selection=_as_data(selection),
             invocation=invocation,
             rate=rate,
+            share=settings.share,
+            **_columns(manner),
             asked_by=asked_by.name,
             planned_at=now,
             settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
@@ -111,14 +116,33 @@ def start(engine: Engine, redrive_id: int, *, digest: str, started_by: Actor, no
 
     Raises:
         NotFound: There is no such redrive.
-        ChangedSincePlan: Another plan was confirmed, or nothing of it can be sent any more.
+        ChangedSincePlan: Another plan was confirmed, or something else happened to events of it since. Those are
+            skipped in the plan from now on, which has a new digest for that; nothing was started.
         IllegalMove: It was started or cancelled before, or its plan has nothing to send.
     """
     with write(engine) as session:
-        plans.start(session, redrive_id, digest=digest, started_by=started_by.name, now=now)
-        note(session, started_by, "start", "redrive", redrive_id, details={"digest": digest}, now=now)
+        plans.check_start(session, redrive_id, digest)
+        changed = plans.skip_changed(session, redrive_id, now)
+        if not changed:
+            plans.start(session, redrive_id, started_by=started_by.name, now=now)
+            note(session, started_by, "start", "redrive", redrive_id, details={"digest": digest}, now=now)
         session.flush()
-        return get_redrive(session, redrive_id)
+        row = get_redrive(session, redrive_id)
+    if changed:
+        raise ChangedSincePlan(_what_changed(row, changed))
+    return row
+
+
+def _what_changed(row: RedriveRow, changed: int) -> str:
+    if not row.waiting:
+        return (
+            f"None of the {row.planned:,} events of this plan can be sent any more: "
+            "other redrives took them, or they are resolved. Make a new plan."
+        )
+    return (
+        f"Since this plan was made, something else happened to {changed:,} of its events. Nothing was sent. "
+        f"This is the plan as it is now: {row.waiting:,} to send, with a new digest. Look at it, then confirm that."
+    )
 
 
 def cancel(engine: Engine, redrive_id: int, *, by: Actor, now: datetime) -> RedriveRow:
@@ -153,10 +177,15 @@ def parse_target(arn: str) -> TargetRef:
 
 
 def _check(rate: float, invocation: str) -> None:
-    if not (math.isfinite(rate) and 0 < rate <= MAX_RATE):
-        raise BadInput(f"The rate is {rate:g} events per second, and must be above 0 and at most {MAX_RATE:,.0f}.")
+    check_rate(rate)
     if invocation not in INVOCATIONS:
         raise BadInput(f"The invocation is {invocation!r}, and must be one of: {', '.join(INVOCATIONS)}.")
+
+
+def _columns(manner: Manner) -> dict[str, Any]:
+    """Return a manner as the columns of a redrive."""
+    values = {field.name: getattr(manner, field.name) for field in fields(manner)}
+    return values | {"window": None if manner.window is None else str(manner.window)}
 
 
 def _with_payload_facts(

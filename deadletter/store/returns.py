@@ -15,6 +15,7 @@ from deadletter.outcome import OUTCOME_MOVES, Outcome
 from deadletter.store.counters import Deltas
 from deadletter.store.failures import FailedAgain, record_failures
 from deadletter.store.models import Event, Redrive, RedriveItem
+from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.rowset import parts, update_rows
 from deadletter.store.totals import note_moves
@@ -101,6 +102,7 @@ def record_returns(
     for each in returns:
         redrive = session.get_one(Redrive, each.sent.redrive_id)
         shift(redrive, held[each.sent.key], Outcome.FAILED_AGAIN)
+        saw(redrive, Outcome.FAILED_AGAIN, same_cause=groups[each.sent.event_id] == each.sent.group_id)
         advance(redrive, now)
 
 

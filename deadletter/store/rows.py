@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from deadletter.breaker import Stage
 from deadletter.event import Producer, Redrivable
-from deadletter.outcome import EventStatus, GroupState, Outcome, RedriveStatus
+from deadletter.outcome import HELD, EventStatus, GroupState, Outcome, RedriveStatus
 from deadletter.preflight import Protection
 
 T = TypeVar("T")
@@ -293,6 +294,20 @@ class RedriveRow:
     """{"skip_done", "states", "protected", "unprotected"}; None where no target has idempotency settings."""
     edit: Mapping[str, Any] | None
     """{"how", "text", "by", "changed", "unchanged", "unfit"}; None where originals are sent."""
+    stage: Stage = Stage.FULL
+    canary: int = 0
+    step: int = 0
+    kept_back: int = 0
+    max_failures: float = 1.0
+    recent: str = ""
+    share: float = 1.0
+    concurrency: int | None = None
+    starts_at: datetime | None = None
+    window: str | None = None
+    held_at: datetime | None = None
+    held_by: str | None = None
+    held_reason: str | None = None
+    throttled_since: datetime | None = None
     planned: int
     waiting: int
     sending: int
@@ -308,6 +323,11 @@ class RedriveRow:
         """Whether nothing of it will change by itself any more."""
         over = self.status in {RedriveStatus.FINISHED, RedriveStatus.CANCELLED}
         return over and not (self.sending or self.sent)
+
+    @property
+    def held(self) -> bool:
+        """Whether it sends nothing until a person resumes it: paused, or tripped by the breaker."""
+        return self.status in HELD
 
     @property
     def ever_sent(self) -> int:

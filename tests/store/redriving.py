@@ -11,6 +11,7 @@ from deadletter import redrive
 from deadletter.event import Cause
 from deadletter.filters import EventFilter
 from deadletter.fingerprint import fingerprint
+from deadletter.manner import AT_ONCE
 from deadletter.outcome import Outcome
 from deadletter.settings import Settings
 from deadletter.store import models, read, write
@@ -25,7 +26,7 @@ from deadletter.store.sources import list_sources, note_collected
 from tests.factories import ADA, FUNCTION, NOW, make_parsed, store_some
 
 SETTINGS = Settings(rate=1_000.0, settle_s=60.0)
-FIXED = {"asked_by": ADA, "settings": SETTINGS, "now": NOW}
+FIXED = {"asked_by": ADA, "manner": AT_ONCE, "settings": SETTINGS, "now": NOW}
 
 
 def store(engine: Engine, count: int, **facts: Any) -> list[int]:
@@ -76,7 +77,8 @@ def take(
 
 
 def report(claimed: Claimed, outcome: Outcome, **given: Any) -> Report:
-    return Report(position=claimed.position, event_id=claimed.event_id, outcome=outcome, **given)
+    target_arn = claimed.target.arn
+    return Report(position=claimed.position, event_id=claimed.event_id, target_arn=target_arn, outcome=outcome, **given)
 
 
 def tell(engine: Engine, redrive_id: int, *reports: Report, worker: str = "w1", later_s: float = 1.0) -> None:

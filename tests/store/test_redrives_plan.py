@@ -173,14 +173,21 @@ def test_a_redrive_starts_only_once(engine: Engine) -> None:
         redrive.start(engine, started.id, digest=started.digest, started_by=ADA, now=NOW)
 
 
-def test_two_redrives_of_the_same_events_never_both_get_one(engine: Engine) -> None:
+def test_a_plan_whose_events_changed_is_refused_and_shown_as_it_is_now(engine: Engine) -> None:
     first, second = store(engine, 2)
     both = plan(engine)
     run(engine, [first])
-    started = redrive.start(engine, both.id, digest=both.digest, started_by=BOB, now=NOW)
+    with pytest.raises(ChangedSincePlan, match=r"happened to 1 of its events\. Nothing was sent"):
+        redrive.start(engine, both.id, digest=both.digest, started_by=BOB, now=NOW)
 
-    assert (started.waiting, started.skipped) == (1, 1)
+    now = show(engine, both.id)
+    assert (now.status, now.waiting, now.skipped) == (RedriveStatus.PLANNED, 1, 1)
+    assert [line["count"] for line in now.targets] == [1]
+    assert now.digest != both.digest
     assert [item.reason for item in items(engine, both.id)] == [f"In redrive {both.id + 1} by now.", None]
+    with pytest.raises(ChangedSincePlan, match="not the plan"):
+        redrive.start(engine, both.id, digest=both.digest, started_by=BOB, now=NOW)
+    assert redrive.start(engine, both.id, digest=now.digest, started_by=BOB, now=NOW).waiting == 1
     assert event(engine, second).redrive_id == both.id
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from deadletter import redrive
 from deadletter.event import TargetKind, TargetRef
 from deadletter.filters import EventFilter
+from deadletter.manner import AT_ONCE, Manner
 from deadletter.outcome import Outcome
 from deadletter.ports import Source, Target
 from deadletter.settings import Settings
@@ -83,13 +84,14 @@ class World:
         assert invocation
         return self.targets[arn]
 
-    def run_redrive(self, *, rate: float = 5_000.0, target: str = FUNCTION) -> int:
+    def run_redrive(self, *, rate: float = 5_000.0, target: str = FUNCTION, manner: Manner = AT_ONCE) -> int:
         """Plan and start a redrive of every event; return its id."""
         redrive_id = redrive.create_plan(
             self.engine,
             EventFilter(),
             target=redrive.parse_target(target),
             rate=rate,
+            manner=manner,
             asked_by=ADA,
             settings=self.settings,
             now=CLOCK.now(),

@@ -20,6 +20,7 @@ from sqlalchemy import Engine, func, select
 
 from deadletter import redrive
 from deadletter.filters import EventFilter
+from deadletter.manner import AT_ONCE
 from deadletter.outcome import Outcome
 from deadletter.settings import Settings
 from deadletter.store import models, read, write
@@ -218,6 +219,7 @@ def _start_redrive(engine: Engine, settings: Settings, arn: str) -> int:
     given: dict[str, Any] = {
         "target": redrive.parse_target(arn),
         "rate": 150.0,
+        "manner": AT_ONCE,
         "asked_by": ADA,
         "settings": settings,
     }

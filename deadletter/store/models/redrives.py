@@ -1,14 +1,16 @@
-"""Redrives: the plan, what became of every event, and the workers that carry them out."""
+"""Redrives: the plan, what became of every event, the pace of each target, and the workers that carry them out."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import Base, Id
+
+_SENDING = text("outcome = 'sending'")
 
 
 class Redrive(Base):
@@ -43,7 +45,7 @@ class Redrive(Base):
     next_send_at: Mapped[datetime | None]
     """The rate, kept by all workers together: no send before then, and each moves it on by 1/rate."""
     pauses: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """Targets that asked to be left alone: {arn: {"until": microseconds since 1970, "times": how often in a row}}."""
+    """Not used any more (see `TargetPace`): workers from before still read it, so it goes in a later migration."""
     busy_until: Mapped[datetime | None]
     """Until when all of its targets are to be left alone."""
     busy_reason: Mapped[str | None]
@@ -55,6 +57,33 @@ class Redrive(Base):
     the last two. None where no target of the plan has settings for it."""
     edit: Mapped[dict[str, Any] | None]
     """What was changed before sending: {"how", "text", "by", "changed", "unchanged", "unfit"}; None for nothing."""
+    stage: Mapped[str] = mapped_column(default="full", server_default="full")
+    """While it runs: canary, ramp or full."""
+    canary: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many events are sent first, their outcomes awaited; 0: none, the full rate at once."""
+    step: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Events of the canary, or of the ramp's step, that it is in."""
+    kept_back: Mapped[int] = mapped_column(default=0, server_default="0")
+    """So many of the waiting events may not go before this step's outcomes are known."""
+    max_failures: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    """The share of the last outcomes that may be other than success; at 1 they never trip it."""
+    recent: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    """The last outcomes, oldest first, a letter each (`breaker.Seen`)."""
+    share: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    """The most of a target's reserved concurrency that it may take, 0 to 1."""
+    concurrency: Mapped[int | None]
+    """The most events of it in flight at once, over all workers; None: as many as the workers make calls."""
+    starts_at: Mapped[datetime | None]
+    """Nothing is sent before then."""
+    window: Mapped[str | None]
+    """The hours of every day in which it sends, as `hours.Window` writes them."""
+    held_at: Mapped[datetime | None]
+    """Since when it is paused or tripped; None while it is not."""
+    held_by: Mapped[str | None]
+    held_reason: Mapped[str | None]
+    """What the breaker saw, as sentences."""
+    throttled_since: Mapped[datetime | None]
+    """Since when its targets have taken nothing, because they ask to slow down."""
     n_planned: Mapped[int] = mapped_column(default=0)
     n_waiting: Mapped[int] = mapped_column(default=0)
     n_sending: Mapped[int] = mapped_column(default=0)
@@ -74,6 +103,8 @@ class RedriveItem(Base):
         Index(None, "event_id"),
         Index(None, "sent_id"),
         Index(None, "claimed_by"),
+        # What is in flight to each target: a few rows, however many there are in all.
+        Index(None, "target_arn", sqlite_where=_SENDING, postgresql_where=_SENDING),
     )
 
     redrive_id: Mapped[int] = mapped_column(ForeignKey("redrives.id"), primary_key=True)
@@ -103,6 +134,32 @@ class RedriveItem(Base):
     """The group of the new failure."""
     record_id: Mapped[int | None] = mapped_column(ForeignKey("records.id"))
     """The record of the new failure; None where the target's own answer told of it."""
+
+
+class TargetPace(Base):
+    """How fast one target may be sent to by all redrives and workers together, and what it said of its own limits."""
+
+    __tablename__ = "target_paces"
+
+    arn: Mapped[str] = mapped_column(primary_key=True)
+    next_send_at: Mapped[datetime | None]
+    """Kept by all redrives to it together: no send before then."""
+    slowed_at: Mapped[datetime | None]
+    """When `pace` and `width` were last taken down; they recover from then on."""
+    busy_until: Mapped[datetime | None]
+    """It asked to be left alone until then."""
+    busy_times: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often it asked that, in a row."""
+    busy_reason: Mapped[str | None]
+    pace: Mapped[float | None]
+    """Events per second that it seemed to stand at `slowed_at`; None: it never throttled, or recovered."""
+    width: Mapped[int | None]
+    """Events in flight that it seemed to stand at `slowed_at`."""
+    reserved_concurrency: Mapped[int | None]
+    timeout_s: Mapped[float | None]
+    settle_s: Mapped[float | None]
+    facts_at: Mapped[datetime | None]
+    """When its own limits were read; None: never, or it would not say."""
 
 
 class Worker(Base):

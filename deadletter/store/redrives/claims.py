@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +17,10 @@ from deadletter.plan import invocation_of
 from deadletter.preflight import Protection
 from deadletter.store import models
 from deadletter.store.instant import micros
+from deadletter.store.redrives.care import closed_until, room
+from deadletter.store.redrives.lanes import open_lanes
 from deadletter.store.redrives.locks import lock, shift
-from deadletter.store.redrives.pace import take_turns
-from deadletter.store.redrives.pauses import paused_targets
+from deadletter.store.redrives.pace import Turns, take_turns
 from deadletter.store.redrives.selections import received
 
 _ONE_CALL = 10
@@ -54,42 +56,54 @@ class Claimed:
     skip_done: bool = True
 
 
-def list_running(session: Session) -> list[Running]:
-    """Return the redrives that have something waiting to be sent, oldest first."""
+def list_running(session: Session, now: datetime) -> list[Running]:
+    """Return the redrives that have something to send at *now* or later, oldest first."""
     redrive = models.Redrive
-    query = select(redrive.id, redrive.next_send_at, redrive.busy_until, redrive.targets)
-    query = query.where(redrive.status == RedriveStatus.RUNNING, redrive.n_waiting > 0).order_by(redrive.id)
+    columns = (redrive.id, redrive.next_send_at, redrive.busy_until, redrive.starts_at, redrive.window, redrive.targets)
+    query = select(*columns).where(redrive.status == RedriveStatus.RUNNING, redrive.n_waiting > redrive.kept_back)
     return [
         Running(
             redrive_id=row.id,
-            not_before=max((moment for moment in (row.next_send_at, row.busy_until) if moment), default=None),
+            not_before=_latest(row.next_send_at, row.busy_until, closed_until(row.starts_at, row.window, now)),
             batched=all(line["kind"] == TargetKind.SQS for line in row.targets),
         )
-        for row in session.execute(query)
+        for row in session.execute(query.order_by(redrive.id))
     ]
 
 
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
+
+
 def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: datetime) -> list[Claimed]:
-    """Claim at most *most* items of a running redrive for *worker*, as many as its rate lets go at *now*.
+    """Claim at most *most* items of a running redrive for *worker*, as many as its limits let go at *now*.
 
     From here on nobody else sends them: they are recorded by this worker, or become `unknown` when it dies.
     """
     redrive = lock(session, redrive_id)
-    if redrive.status != RedriveStatus.RUNNING or (redrive.busy_until and redrive.busy_until > now):
+    if redrive.status != RedriveStatus.RUNNING or closed_until(redrive.starts_at, redrive.window, now):
         return []
     if _is_ordered(redrive):
         most = 0 if redrive.n_sending else min(most, _ONE_CALL)
-    turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, redrive.n_waiting))
-    if not turns.n:
+    turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, room(redrive)))
+    return _claim_turns(session, redrive, worker, turns, now) if turns.n else []
+
+
+def _claim_turns(session: Session, redrive: models.Redrive, worker: str, turns: Turns, now: datetime) -> list[Claimed]:
+    """Claim what *turns* of the redrive's own rate, and the lanes of its targets, let go."""
+    lanes = open_lanes(session, redrive, now, most=turns.n)
+    n = min((lane.free for lane in lanes.values() if lane.free), default=0)
+    closed = {arn for arn, lane in lanes.items() if not lane.free}
+    claimed = _claim_items(session, redrive.id, worker, n, now, besides=closed) if n else []
+    if not claimed:
+        # Only what is for the closed ones waits.
+        redrive.busy_until = min((lane.until for lane in lanes.values() if lane.until), default=None)
         return []
-    paused = paused_targets(redrive, now)
-    positions = _claim_items(session, redrive_id, worker, turns.n, now, besides=paused)
-    if not positions:
-        redrive.busy_until = min(paused.values(), default=None)  # only what is for them waits
-        return []
-    redrive.next_send_at = turns.after(len(positions))
-    shift(redrive, Outcome.WAITING, Outcome.SENDING, len(positions))
-    return _load(session, redrive, positions)
+    for arn, taken in Counter(arn for _, arn in claimed).items():
+        lanes[arn].take(taken)
+    redrive.next_send_at = turns.after(len(claimed))
+    shift(redrive, Outcome.WAITING, Outcome.SENDING, len(claimed))
+    return _load(session, redrive, [position for position, _ in claimed])
 
 
 def _is_ordered(redrive: models.Redrive) -> bool:
@@ -99,8 +113,8 @@ def _is_ordered(redrive: models.Redrive) -> bool:
 
 def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
     session: Session, redrive_id: int, worker: str, n: int, now: datetime, *, besides: Collection[str]
-) -> list[int]:
-    """Claim the first *n* items that are for none of the targets in *besides*; return their positions."""
+) -> list[tuple[int, str]]:
+    """Claim the first *n* items that are for none of the targets in *besides*; return positions and targets' ARNs."""
     item = models.RedriveItem
     free = select(item.position).where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING)
     if besides:
@@ -108,8 +122,10 @@ def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
     # A common table expression, because PostgreSQL may run a plain subquery with LIMIT and SKIP LOCKED more than once.
     first = free.order_by(item.position).limit(n).with_for_update(skip_locked=True).cte("first")
     query = update(item).where(item.redrive_id == redrive_id, item.position.in_(select(first.c.position)))
-    query = query.values(outcome=Outcome.SENDING, claimed_by=worker, sent_at=now).returning(item.position)
-    return list(session.scalars(query.execution_options(synchronize_session=False)))
+    query = query.values(outcome=Outcome.SENDING, claimed_by=worker, sent_at=now)
+    query = query.returning(item.position, item.target_arn)
+    rows = session.execute(query.execution_options(synchronize_session=False))
+    return [(position, arn or "") for position, arn in rows]
 
 
 def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> list[Claimed]:

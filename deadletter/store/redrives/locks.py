@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from deadletter.errors import NotFound
-from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.store import models
+from deadletter.store.redrives.care import decide
 
 
 def lock(session: Session, redrive_id: int) -> models.Redrive:
@@ -31,9 +32,13 @@ def shift(redrive: models.Redrive, before: Outcome, after: Outcome, n: int = 1) 
         setattr(redrive, name, getattr(redrive, name) + change)
 
 
+_OPEN = frozenset({RedriveStatus.RUNNING, RedriveStatus.WATCHING, *HELD})
+
+
 def advance(redrive: models.Redrive, now: datetime) -> None:
-    """Let a locked redrive go on to `watching` or `finished` when its counters say so."""
-    if redrive.status not in {RedriveStatus.RUNNING, RedriveStatus.WATCHING} or redrive.n_waiting or redrive.n_sending:
+    """Let a locked redrive go on to its next step, trip, or go on to `watching` or `finished` when its row says so."""
+    decide(redrive, now)
+    if redrive.status not in _OPEN or redrive.n_waiting or redrive.n_sending:
         return
     redrive.sent_all_at = redrive.sent_all_at or now
     if redrive.n_sent:

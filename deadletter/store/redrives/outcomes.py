@@ -15,8 +15,9 @@ from deadletter.outcome import OUTCOME_MOVES, SETTLED, EventStatus, Outcome, Red
 from deadletter.store import models
 from deadletter.store.failures import FailedAgain, fail_again
 from deadletter.store.moves import move_where
+from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
-from deadletter.store.redrives.pauses import Busy, forgive, pause, wait_for_targets
+from deadletter.store.redrives.pauses import Busy, note_answers
 from deadletter.store.redrives.plans import cancel_reason
 from deadletter.store.rowset import table_of, update_rows
 from deadletter.store.strays import absorb_strays
@@ -43,6 +44,9 @@ class Report:
     stack_trace: tuple[str, ...] | None = None
     fingerprint: Fingerprint | None = None
     busy: Busy | None = None
+    target_arn: str = ""
+    refused: bool = False
+    """Whether it is skipped because the target would never take it, which the breaker counts."""
 
 
 def record(session: Session, redrive_id: int, reports: Sequence[Report], *, worker: str, now: datetime) -> None:
@@ -55,16 +59,19 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
     before = _claims(session, redrive_id, [report.position for report in reports], worker)
     legal = [_as_cancelled(report, redrive) for report in reports if _may(before.get(report.position), report)]
     _take_back(session, redrive_id, [r.event_id for r in legal if before[r.position] is Outcome.UNKNOWN])
+    groups_before = _groups_of(session, legal)
     groups = _fail_again(session, redrive_id, legal, now)
     _write_items(session, redrive_id, legal, groups, now)
     for (was, outcome), n in Counter((before[report.position], report.outcome) for report in legal).items():
         shift(redrive, was, outcome, n)
+    for report in legal:
+        same = report.event_id in groups and groups[report.event_id] == groups_before.get(report.event_id)
+        saw(redrive, report.outcome, same_cause=same, refused=report.refused)
     for outcome in {report.outcome for report in legal}:
         _follow(session, redrive_id, outcome, [report.event_id for report in legal if report.outcome is outcome])
     absorb_strays(session, [r.sent_id for r in legal if r.outcome is Outcome.SENT and r.sent_id], now=now)
-    targets = _targets(session, redrive_id, legal)
-    note_moves(session, [(targets[r.position], before[r.position], r.outcome) for r in legal])
-    _note_busy(redrive, legal, targets, now)
+    note_moves(session, [(r.target_arn, before[r.position], r.outcome) for r in legal])
+    _note_answers(session, redrive, legal, now)
     advance(redrive, now)
 
 
@@ -77,12 +84,13 @@ def _claims(session: Session, redrive_id: int, positions: Sequence[int], worker:
     return {position: Outcome(outcome) for position, outcome in rows}
 
 
-def _targets(session: Session, redrive_id: int, reports: Sequence[Report]) -> Mapping[int, str]:
-    """Return the ARN that each of the reported items was for, by position."""
-    item = models.RedriveItem
-    query = select(item.position, item.target_arn).where(item.redrive_id == redrive_id)
-    rows = session.execute(query.where(item.position.in_([report.position for report in reports])))
-    return {position: arn or "" for position, arn in rows}
+def _groups_of(session: Session, reports: Sequence[Report]) -> Mapping[int, int]:
+    """Return the group that each event which failed again was in before, by event id."""
+    failed = [report.event_id for report in reports if report.outcome is Outcome.FAILED_AGAIN]
+    if not failed:
+        return {}
+    query = select(models.Event.id, models.Event.group_id).where(models.Event.id.in_(failed))
+    return {row.id: row.group_id for row in session.execute(query)}
 
 
 def _may(before: Outcome | None, report: Report) -> bool:
@@ -163,12 +171,11 @@ def _follow(session: Session, redrive_id: int, outcome: Outcome, event_ids: Sequ
         move_where(session, [ours], after, values={"redrive_id": None, "last_outcome": outcome.value})
 
 
-def _note_busy(redrive: models.Redrive, reports: Sequence[Report], targets: Mapping[int, str], now: datetime) -> None:
-    """Leave alone, for a while, the targets that turned something away; an answer ends that."""
-    for arn in sorted({targets[report.position] for report in reports}):
-        here = [report for report in reports if targets[report.position] == arn]
-        if turned_away := [report.busy for report in here if report.busy]:
-            pause(redrive, arn, turned_away, now)
-        elif any(report.sent_id for report in here):
-            forgive(redrive, arn)
-    wait_for_targets(redrive, [line["arn"] for line in redrive.targets], now)
+def _note_answers(session: Session, redrive: models.Redrive, reports: Sequence[Report], now: datetime) -> None:
+    """Note which targets turned something away, and which answered."""
+    turned_away: dict[str, list[Busy]] = {}
+    for report in reports:
+        if report.busy:
+            turned_away.setdefault(report.target_arn, []).append(report.busy)
+    answered = {report.target_arn for report in reports if report.sent_id}
+    note_answers(session, redrive, turned_away, sorted(answered), now)

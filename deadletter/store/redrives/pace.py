@@ -47,3 +47,39 @@ def pause_s(times: int, retry_after_s: float | None, jitter: float) -> float:
     """
     longest = min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(times, 10))
     return max(longest * (0.5 + jitter / 2), retry_after_s or 0.0)
+
+
+RECOVERS_S = 30.0
+"""A target that throttled is trusted with twice the pace after so many seconds without throttling."""
+
+WIDENS_S = 2.0
+"""And with one more event in flight after so many."""
+
+_TRUSTED = 100_000.0
+
+
+def pace_now(pace: float | None, slowed_at: datetime | None, now: datetime) -> float | None:
+    """Return the events per second that a target is trusted with now, when it stood *pace* at *slowed_at*.
+
+    None where nothing is known against it, or where that is so long ago that it counts no more.
+    """
+    if pace is None or slowed_at is None:
+        return None
+    recovered = pace * 2.0 ** min((now - slowed_at).total_seconds() / RECOVERS_S, 64.0)
+    return recovered if recovered < _TRUSTED else None
+
+
+def width_now(width: int | None, slowed_at: datetime | None, now: datetime) -> int | None:
+    """Return the events in flight that a target is trusted with now, when it stood *width* at *slowed_at*."""
+    if width is None or slowed_at is None:
+        return None
+    return width + max(0, int((now - slowed_at).total_seconds() / WIDENS_S))
+
+
+def most_in_flight(reserved: int | None, width: int | None, share: float) -> int | None:
+    """Return how many events may be in flight to a target: a *share* of its *reserved* concurrency, and its *width*.
+
+    At least 1; None where nothing limits it.
+    """
+    limits = [width, None if reserved is None else max(1, int(reserved * share))]
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
@@ -12,9 +13,12 @@ from sqlalchemy.orm import Session
 
 from deadletter.errors import ChangedSincePlan, IllegalMove
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus, check_redrive_move
-from deadletter.plan import PlannedItem, RedrivePlan
+from deadletter.plan import PlannedItem, RedrivePlan, digest_of
 from deadletter.store import models
+from deadletter.store.engine import is_postgres
 from deadletter.store.moves import move_where
+from deadletter.store.redrives.care import begin
+from deadletter.store.redrives.lanes import ensure
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.rowset import parts
 
@@ -47,25 +51,37 @@ def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: A
     return redrive.id
 
 
-def start(session: Session, redrive_id: int, *, digest: str, started_by: str, now: datetime) -> None:
-    """Let a planned redrive run: claim its events, and skip those that something else has happened to since.
+def check_start(session: Session, redrive_id: int, digest: str) -> None:
+    """Check that a redrive may be started, and that *digest* is its plan's.
 
     Raises:
         NotFound: There is no such redrive.
-        ChangedSincePlan: *digest* is another plan's, or nothing of the plan can be sent any more.
+        ChangedSincePlan: *digest* is another plan's.
         IllegalMove: It was started or cancelled before, or its plan has nothing to send.
     """
+    _check_start(lock(session, redrive_id), digest)
+
+
+def skip_changed(session: Session, redrive_id: int, now: datetime) -> int:
+    """Skip what waits in a plan and cannot be claimed any more; return how many that were. The digest follows."""
     redrive = lock(session, redrive_id)
-    _check_start(redrive, digest)
-    _claim_events(session, redrive_id)
+    before = redrive.n_waiting
+    _hold_events(session, redrive_id)
     _skip_lost(session, redrive, now)
-    if not redrive.n_waiting:
-        message = (
-            f"None of the {redrive.n_planned:,} events of this plan can be sent any more: "
-            "other redrives took them, or they are resolved. Make a new plan."
-        )
-        raise ChangedSincePlan(message)
+    changed = before - redrive.n_waiting
+    if changed:
+        redrive.targets = _lines_now(session, redrive)
+        redrive.digest = digest_of_items(session, redrive_id, redrive.invocation)
+    return changed
+
+
+def start(session: Session, redrive_id: int, *, started_by: str, now: datetime) -> None:
+    """Let a planned redrive run: claim its events, all of which are free, and begin with its canary."""
+    redrive = lock(session, redrive_id)
+    _claim_events(session, redrive_id)
     redrive.status, redrive.started_at, redrive.started_by = RedriveStatus.RUNNING, now, started_by
+    ensure(session, [line["arn"] for line in redrive.targets])
+    begin(redrive)
 
 
 def cancel(session: Session, redrive_id: int, *, by: str, now: datetime) -> None:
@@ -154,14 +170,22 @@ def _release_events(session: Session, redrive_id: int) -> None:
     move_where(session, [ours], EventStatus.UNRESOLVED, values=values)
 
 
+def _hold_events(session: Session, redrive_id: int) -> None:
+    """Lock the events of what waits, in everybody's order, so that nobody claims them before we do."""
+    event = models.Event
+    if is_postgres(session):  # SQLite's transaction holds the one write lock already
+        ours = select(event.id).where(event.id.in_(_waiting(redrive_id))).order_by(event.id).with_for_update()
+        session.execute(select(func.count()).select_from(ours.cte("ours")))
+
+
 def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None:
-    """Skip the items whose events could not be claimed, each with the reason."""
+    """Skip the items whose events cannot be claimed any more, each with the reason."""
     item, event = models.RedriveItem, models.Event
+    free = and_(event.redrive_id.is_(None), event.status.in_([EventStatus.UNRESOLVED, EventStatus.ARCHIVED]))
     lost = (
         select(item.event_id, event.status, event.redrive_id)
         .join(event, event.id == item.event_id)
-        .where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
-        .where(event.redrive_id.is_distinct_from(redrive.id))
+        .where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING, ~free)
     )
     reasons: dict[str, list[int]] = {}
     for event_id, status, other in session.execute(lost):
@@ -169,6 +193,33 @@ def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None
     for reason, event_ids in reasons.items():
         for some in parts(event_ids):
             _skip(session, redrive, reason, now, item.event_id.in_(some))
+
+
+def _lines_now(session: Session, redrive: models.Redrive) -> list[dict[str, Any]]:
+    """Return the plan's lines with the counts that wait now; several lines of one target share what is left of it."""
+    item = models.RedriveItem
+    query = select(item.target_arn, func.count()).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
+    left = {arn or "": n for arn, n in session.execute(query.group_by(item.target_arn))}
+    lines = []
+    for line in redrive.targets:
+        count = min(line["count"], left.get(line["arn"], 0))
+        left[line["arn"]] = left.get(line["arn"], 0) - count
+        lines.append({**line, "count": count})
+    return [line for line in lines if line["count"]]
+
+
+def digest_of_items(session: Session, redrive_id: int, invocation: str) -> str:
+    """Return the digest of a plan that is in the database, holding few of its items at a time."""
+    item, edit = models.RedriveItem, models.Edit
+    columns = (item.event_id, item.target_kind, item.target_arn, item.reason, edit.payload)
+    query = select(*columns).outerjoin(edit, and_(edit.redrive_id == redrive_id, edit.event_id == item.event_id))
+    query = query.where(item.redrive_id == redrive_id).order_by(item.position)
+    rows = session.execute(query.execution_options(yield_per=_ROWS))
+    return digest_of(((*row[:4], _sha256(row[4])) for row in rows), invocation)
+
+
+def _sha256(payload: bytes | None) -> str | None:
+    return None if payload is None else hashlib.sha256(payload).hexdigest()
 
 
 def _skip(session: Session, redrive: models.Redrive, reason: str, now: datetime, *only: ColumnElement[bool]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
+from deadletter.breaker import Stage
 from deadletter.errors import BadInput, NotFound
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.preflight import Protection
@@ -65,7 +66,7 @@ def redrive_row(redrive: models.Redrive) -> RedriveRow:
         name: getattr(redrive, f"n_{name}" if name in _COUNTED else name)
         for name in (field.name for field in fields(RedriveRow))
     }
-    return RedriveRow(**values | {"status": RedriveStatus(redrive.status)})
+    return RedriveRow(**values | {"status": RedriveStatus(redrive.status), "stage": Stage(redrive.stage)})
 
 
 def _items() -> Select[models.RedriveItem, str | None, str | None, str, str, str]:

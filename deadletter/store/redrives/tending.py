@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from deadletter.outcome import Outcome, RedriveStatus, event_status_after
+from deadletter.outcome import HELD, Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
 from deadletter.store.moves import move_where
+from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.silence import was_listened_for
 from deadletter.store.strays import absorb_strays
@@ -27,7 +28,7 @@ WORKER_STOPPED = "The worker stopped between sending it and writing the answer d
 def list_open(session: Session) -> Sequence[int]:
     """Return the ids of the redrives that time may still change, oldest first."""
     redrive = models.Redrive
-    moving = redrive.status.in_([RedriveStatus.RUNNING, RedriveStatus.WATCHING])
+    moving = redrive.status.in_([RedriveStatus.RUNNING, RedriveStatus.WATCHING, *HELD])
     return session.scalars(
         select(redrive.id).where(or_(moving, redrive.n_sending > 0, redrive.n_sent > 0)).order_by(redrive.id)
     ).all()
@@ -94,6 +95,7 @@ def _settle(
     query = update(item).where(item.redrive_id == redrive.id, item.position.in_([position for position, *_ in rows]))
     session.execute(query.values(outcome=after, **values).execution_options(synchronize_session=False))
     shift(redrive, _BEFORE[after], after, len(rows))
+    saw(redrive, after, len(rows))
     note_moves(session, [(target, _BEFORE[after], after) for *_, target in rows])
     ours = and_(event.id.in_([event_id for _, event_id, _ in rows]), event.redrive_id == redrive.id)
     freed = {"redrive_id": None, "last_outcome": after.value}
