@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deadletter.event import MAX_JSON_DEPTH_ERRORS, storable
 from deadletter.fingerprint.masks import MASKS, PATHS, QUOTED
-from deadletter.outcome import EventStatus, Outcome, RedriveStatus
+from deadletter.outcome import EventStatus, GroupState, Outcome, RedriveStatus
 from deadletter.redact import MASK, redact_json, redact_text
 from deadletter.store.rows import Count
 
@@ -24,6 +24,8 @@ _TONES: dict[str, str] = {
     EventStatus.REDRIVING: "busy",
     EventStatus.RESOLVED: "good",
     EventStatus.ARCHIVED: "none",
+    GroupState.REGRESSED: "bad",
+    GroupState.SNOOZED: "none",
     RedriveStatus.PLANNED: "none",
     RedriveStatus.RUNNING: "busy",
     RedriveStatus.WATCHING: "busy",

@@ -12,19 +12,34 @@ from werkzeug.datastructures import MultiDict
 
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, GroupState
 
 EVERY_STATUS = "all"
 MAX_TICKED = 1000
 """Rows that one form may tick; more than any page lists."""
 
-_NOT_FILTER = frozenset({"sort", "cursor", "archived", "unarchived"})
+DONE = ("archived", "unarchived", "resolved", "reopened")
+"""What a page says that a form has done, as parts of its address; gone with the next link."""
+
+_NOT_FILTER = frozenset({"sort", "cursor", *DONE})
 _NOTHING = (
     "Nothing is ticked, so there is nothing to do. Go back and tick some rows, or choose everything that matches the "
     "filter above the list."
 )
 
 Form = MultiDict[str, str]
+
+_OPEN = ("status", EventStatus.UNRESOLVED.value)
+_STANDINGS: Mapping[str, Sequence[tuple[str, str]]] = {
+    EventStatus.UNRESOLVED: (_OPEN, ("state", GroupState.AWAKE.value)),
+    GroupState.REGRESSED: (_OPEN, ("state", GroupState.REGRESSED.value)),
+    GroupState.SNOOZED: (_OPEN, ("state", GroupState.SNOOZED.value)),
+}
+STANDINGS = (*_STANDINGS, EventStatus.REDRIVING, EventStatus.RESOLVED, EventStatus.ARCHIVED)
+"""Where groups can stand, as their list's chips say it."""
+
+
+_EVERYTHING = EventFilter()
 
 
 class Narrowing(NamedTuple):
@@ -44,7 +59,7 @@ class Listing:
 
     args: Mapping[str, str]
     chosen: EventFilter
-    default_status: EventStatus | None = None
+    default: EventFilter = _EVERYTHING
     path: str = ""
 
     @classmethod
@@ -55,7 +70,25 @@ class Listing:
         if default_status and "status" not in written:
             pairs.append(("status", default_status))
         narrowing = [pair for pair in pairs if pair != ("status", EVERY_STATUS)]
-        return cls(written, EventFilter.from_query(narrowing, now=now), default_status)
+        return cls(written, EventFilter.from_query(narrowing, now=now), EventFilter(status=default_status))
+
+    @classmethod
+    def of_groups(cls, args: Form, *, now: datetime) -> Listing:
+        """Read the address of the list of groups, whose `status` is also a state: `snoozed`, or `regressed`.
+
+        Open groups are those that nobody has snoozed. Raises BadInput.
+        """
+        written = {name: value for name, value in args.items() if value.strip()}
+        pairs = [(name, value) for name, value in args.items(multi=True) if name not in {*_NOT_FILTER, "status"}]
+        standing = written.get("status", EventStatus.UNRESOLVED.value)
+        pairs += [] if standing == EVERY_STATUS else _STANDINGS.get(standing, [("status", standing)])
+        default = EventFilter(status=EventStatus.UNRESOLVED, state=GroupState.AWAKE)
+        return cls(written, EventFilter.from_query(pairs, now=now), default)
+
+    @property
+    def standing(self) -> str:
+        """Where the groups of the list of groups stand: what its address says, or `unresolved`."""
+        return self.get("status") or EventStatus.UNRESOLVED
 
     def get(self, name: str) -> str:
         """Return a part of the address as it is written, or an empty text."""
@@ -69,11 +102,11 @@ class Listing:
     @property
     def filtered(self) -> bool:
         """Whether something other than the default narrows the list."""
-        return self.chosen != EventFilter(status=self.default_status)
+        return self.chosen != self.default
 
     def query(self, **changes: object) -> str:
         """Return the address's query with *changes* (None takes a part out); without the cursor unless it is given."""
-        parts = dict(self.args) | {"cursor": None, "archived": None, "unarchived": None} | changes
+        parts = dict(self.args) | dict.fromkeys(("cursor", *DONE)) | changes
         return urlencode({name: value for name, value in parts.items() if value is not None})
 
     def narrowings(self, *names: str) -> Iterator[Narrowing]:

@@ -11,8 +11,8 @@ from flask import Flask, url_for
 
 from console import charts, context, discovered, life, progress
 from console import format as fmt
+from console.forms import STANDINGS
 from deadletter.event import name_of
-from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.redact import MASK, redact_json, redact_text
 from deadletter.settings import Settings
@@ -67,7 +67,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
     app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
     app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
-    app.jinja_env.globals.update(subject_link=subject_link)
+    app.jinja_env.globals.update(subject_link=subject_link, standings=STANDINGS)
 
 
 def redacted(text: str, keys: frozenset[str]) -> str:
@@ -98,7 +98,7 @@ def growth(source: SourceRow) -> str:
 def navigation_count(name: str) -> int:
     """Return the number that stands beside a name of the navigation; 0 for none."""
     if name == "Groups":
-        return queries.count_groups(context.session(), EventFilter()).get(EventStatus.UNRESOLVED, 0)
+        return queries.count_open_groups(context.session(), context.now())
     if name == "Redrives":
         return len(list_redrives(context.session(), status=RedriveStatus.RUNNING).rows)
     return 0

@@ -129,6 +129,13 @@ def read_time(text: str, *, now: datetime) -> datetime:
         raise BadInput(message) from None
 
 
+def read_ahead(text: str, *, now: datetime) -> datetime:
+    """Return the UTC time that *text* says: ISO 8601, or a span such as ``24h`` after *now*. Raises BadInput."""
+    moment = read_time(text, now=now)
+    is_span = text[-1:] in _UNITS and text[:-1].isdecimal()
+    return now + (now - moment) if is_span else moment
+
+
 def _ago(now: datetime, age: timedelta, text: str) -> datetime:
     try:
         return now - age

@@ -11,7 +11,7 @@ import click
 from console.commands.database import database, utc_now
 from console.commands.output import ID, print_json, print_table, public, when
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, GroupState
 from deadletter.store import read
 from deadletter.store.queries import get_group, list_events, list_groups
 from deadletter.store.rows import EventRow, GroupRow, Page
@@ -19,8 +19,9 @@ from deadletter.store.rows import EventRow, GroupRow, Page
 T = TypeVar("T")
 PAGE_ROWS = 500
 
+_STATUSES = [status.value for status in EventStatus]
+_STANDINGS = [*_STATUSES, GroupState.REGRESSED.value, GroupState.SNOOZED.value]
 _options = (
-    click.option("--status", type=click.Choice([status.value for status in EventStatus]), help="Only those."),
     click.option("--group", type=ID, metavar="ID", help="Only that group."),
     click.option("--limit", type=click.IntRange(1, 10**9), default=50, show_default=True, help="At most so many."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON array."),
@@ -34,24 +35,28 @@ def _narrowed(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
+@click.option("--status", type=click.Choice(_STANDINGS), help="Only those; snoozed ones are not among the unresolved.")
+@click.option("--assignee", metavar="NAME", help="Only those that NAME is on; nobody: that nobody is on.")
 @_narrowed
-def groups(*, status: EventStatus | None, group: int | None, limit: int, as_json: bool) -> None:
+def groups(*, status: str | None, assignee: str | None, group: int | None, limit: int, as_json: bool) -> None:
     """List groups of failed events, the latest failure first."""
-    chosen, now = EventFilter(status=status, group=group), utc_now()
+    now = utc_now()
+    chosen = _standing(status).with_(assignee=assignee, group=group, as_of=now)
     with database() as (settings, engine), read(engine) as session:
         rows = take(
             lambda cursor, n: list_groups(session, chosen, sort="last_seen", cursor=cursor, limit=n, now=now), limit
         )
-    found = [public(row, settings.secret_keys) for row in rows]
+    found = [public(row, settings.secret_keys) | {"standing": str(row.standing)} for row in rows]
     if as_json:
         print_json(found)
         return
-    heads = ("ID", "STATUS", "UNRESOLVED", "EVENTS", "LAST SEEN", "FUNCTION", "CAUSE")
+    heads = ("ID", "STATUS", "UNRESOLVED", "EVENTS", "LAST SEEN", "WHO", "FUNCTION", "CAUSE")
     lines = [(*_group_line(row), _cause(seen)) for row, seen in zip(rows, found, strict=True)]
     print_table(heads, lines, empty="No group matches.")
 
 
 @click.command()
+@click.option("--status", type=click.Choice(_STATUSES), help="Only those.")
 @_narrowed
 def events(*, status: EventStatus | None, group: int | None, limit: int, as_json: bool) -> None:
     """List failed events, the latest failure first."""
@@ -67,6 +72,16 @@ def events(*, status: EventStatus | None, group: int | None, limit: int, as_json
     heads = ("ID", "GROUP", "STATUS", "OCCURRED", "FUNCTION", "LABEL", "ERROR")
     lines = [(*_event_line(row), seen["label"], _error(seen)) for row, seen in zip(rows, found, strict=True)]
     print_table(heads, lines, empty="No event matches.")
+
+
+def _standing(status: str | None) -> EventFilter:
+    """Return the filter for groups that stand there: the open ones are those that nobody has snoozed."""
+    if status is None:
+        return EventFilter()
+    if status in {EventStatus.UNRESOLVED, *GroupState}:
+        state = GroupState.AWAKE if status == EventStatus.UNRESOLVED else GroupState(status)
+        return EventFilter(status=EventStatus.UNRESOLVED, state=state)
+    return EventFilter(status=EventStatus(status))
 
 
 def take(page_of: Callable[[str | None, int], Page[T]], limit: int) -> list[T]:
@@ -85,7 +100,9 @@ def _rows(page_of: Callable[[str | None, int], Page[T]], limit: int) -> Iterator
 
 
 def _group_line(row: GroupRow) -> tuple[object, ...]:
-    return (row.id, row.status, row.counts.unresolved, row.counts.total, when(row.last_seen), row.function_name)
+    counts = row.counts
+    seen = when(row.last_seen)
+    return (row.id, row.standing, counts.unresolved, counts.total, seen, row.assignee, row.function_name)
 
 
 def _event_line(row: EventRow) -> tuple[object, ...]:

@@ -31,6 +31,7 @@ _FREE_TEXT = frozenset(
         "event_label",
         "reason",
         "evidence",
+        "text",
     }
 )
 

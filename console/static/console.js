@@ -77,6 +77,11 @@ function redrive() {
   document.querySelector("button[data-redrive]:not(:disabled)")?.click();
 }
 
+// What changes a group is only focused: Enter does it.
+function focusOn(key) {
+  document.querySelector(`[data-key="${key}"]:not(:disabled)`)?.focus();
+}
+
 const KEYS = {
   "/": () => document.querySelector('.top input[type="search"]').select(),
   "?": () => document.querySelector("#help").showModal(),
@@ -84,6 +89,10 @@ const KEYS = {
   k: () => moveRow(-1),
   x: tickRow,
   r: redrive,
+  n: () => focusOn("n"),
+  s: () => focusOn("s"),
+  m: () => focusOn("m"),
+  v: () => focusOn("v"),
   g: () => (waitsForPlace = Date.now()),
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, cast, get_args
@@ -9,26 +10,29 @@ from typing import Any, cast, get_args
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console import charts, lists, runbook
-from console.context import actor, engine, now, session
-from console.forms import Listing, local_path
+from console import charts, lists, runbook, triage
+from console.audit import said
+from console.context import actor, engine, now, session, settings
+from console.forms import EVERY_STATUS, Listing, local_path
 from deadletter import fingerprint, store
 from deadletter.errors import BadInput
-from deadletter.filters import EventFilter
+from deadletter.filters import NOBODY, EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries
+from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.redrives import get_redrive, items_of_event
 from deadletter.store.rows import EventRow, GroupRow, RedriveRow
 from deadletter.store.sources import list_sources
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 _CHART_DAYS = 14
+_HISTORY = 8
 
 
 @bp.get("")
 def index() -> str:
     """Show the groups that match the filter: the unresolved ones where it does not say."""
-    listing = Listing.from_args(request.args, now=now(), default_status=EventStatus.UNRESOLVED)
+    listing = Listing.of_groups(request.args, now=now())
     return render_template("groups/index.html", **_list_facts(listing))
 
 
@@ -42,42 +46,56 @@ def news() -> str:
 
 @bp.get("/<int:group_id>")
 def show(group_id: int) -> str:
-    """Show one group: why it is one, its time, what to ask before a redrive, and its events."""
+    """Show one group: why it is one, its time, who is on it, what to ask before a redrive, and its events."""
+    return _page(group_id)
+
+
+@bp.post(f"/<int:group_id>/<any({', '.join(triage.VERBS)}):verb>")
+def act(group_id: int, verb: str) -> Response | tuple[str, int]:
+    """Do to a group what a form of its page asks for: assign, snooze, note, resolve, archive, and undo them."""
+    try:
+        with store.write(engine()) as writing:
+            told = triage.act(writing, group_id, verb, request.form, by=actor(), now=now())
+    except BadInput as error:
+        return _page(group_id, notice=str(error), form=request.form), 422
+    return redirect(url_for(".show", group_id=group_id, **cast("dict[str, Any]", told)), 303)
+
+
+def _page(group_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:
     group = queries.get_group(session(), group_id, now=now())
     listing = Listing.from_args(request.args, now=now())
-    own = Listing(listing.args, listing.chosen.with_(group=group_id), None)
-    return render_template("groups/show.html", **_group_facts(group), **lists.events_facts(own))
+    path = url_for(".show", group_id=group_id)
+    own = Listing(listing.args, listing.chosen.with_(group=group_id), path=path)
+    fields = {name: (form or {}).get(name, "") for name in ("assignee", "until", "failures", "text")}
+    facts = _group_facts(group) | _people_facts(group_id)
+    return render_template("groups/show.html", notice=notice, form=fields, **facts, **lists.events_facts(own))
 
 
-@bp.post("/<int:group_id>/archive")
-def archive(group_id: int) -> Response:
-    """Archive what is unresolved of a group."""
-    with store.write(engine()) as writing:
-        chosen = EventFilter(group=group_id, status=EventStatus.UNRESOLVED)
-        n = queries.archive_events(writing, chosen, by=actor(), now=now())
-    return redirect(url_for(".show", group_id=group_id, archived=n), 303)
-
-
-@bp.post("/<int:group_id>/unarchive")
-def unarchive(group_id: int) -> Response:
-    """Bring back what is archived of a group."""
-    with store.write(engine()) as writing:
-        chosen = EventFilter(group=group_id, status=EventStatus.ARCHIVED)
-        n = queries.unarchive_events(writing, chosen, by=actor(), now=now())
-    return redirect(url_for(".show", group_id=group_id, unarchived=n), 303)
+def _people_facts(group_id: int) -> dict[str, Any]:
+    history = list_audit(session(), AuditFilter(kind="group", subject=str(group_id)), limit=_HISTORY)
+    keys = settings().secret_keys
+    return {
+        "notes": queries.list_notes(session(), group_id),
+        "history": [(row, said(row.details, keys)) for row in history.rows],
+        "more_history": history.next_cursor is not None,
+        "people": queries.list_assignees(session()),
+    }
 
 
 def _list_facts(listing: Listing) -> dict[str, Any]:
     page = queries.list_groups(
         session(), listing.chosen, sort=_sort(listing.get("sort")), cursor=listing.cursor, now=now()
     )
-    counts = queries.count_groups(session(), listing.chosen.with_(status=None))
-    events, status = queries.status_counts(session()), listing.chosen.status
+    counts = queries.count_standings(session(), listing.chosen.with_(status=None, state=None))
+    every = sum(counts.values())
+    counts["unresolved"] = counts.get("unresolved", 0) + counts.get("regressed", 0)  # open, and failing anew
+    events = queries.status_counts(session())
     return {
         "listing": listing,
         "page": page,
         "counts": counts,
-        "total": counts.get(status, 0) if status else sum(counts.values()),
+        "total": every if listing.standing == EVERY_STATUS else counts.get(listing.standing, 0),
+        "assignees": [(name, name) for name in (NOBODY, *queries.list_assignees(session()))],
         "events": events,
         "news": lists.news(f"{request.path}?{listing.query()}", total=events.total),
         "sources": list_sources(session(), now=now()),

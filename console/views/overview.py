@@ -10,7 +10,6 @@ from console import charts
 from console.context import now, session
 from console.empty import alive
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
 from deadletter.store import queries
 from deadletter.store.sources import list_sources
 
@@ -29,7 +28,7 @@ def index() -> str:
         chart=_chart(hours),
         query=EventFilter(),
         events=queries.status_counts(session()),
-        open_groups=queries.count_groups(session(), EventFilter()).get(EventStatus.UNRESOLVED, 0),
+        open_groups=queries.count_open_groups(session(), now()),
         sources=sorted(list_sources(session(), now=now()), key=lambda source: -(source.depth or 0)),
         workers=workers,
         alive=alive(workers, now()),

@@ -103,6 +103,12 @@ def count_standings(session: Session, chosen: EventFilter) -> dict[str, int]:
     return {row.standing: row.n for row in session.execute(query)}
 
 
+def count_open_groups(session: Session, now: datetime) -> int:
+    """Return how many groups are unresolved and not snoozed."""
+    awake = EventFilter(status=EventStatus.UNRESOLVED, state=GroupState.AWAKE, as_of=now)
+    return session.scalar(select(func.count()).select_from(Group).where(*group_conditions(session, awake))) or 0
+
+
 def list_notes(session: Session, group_id: int) -> list[NoteRow]:
     """Return what people wrote about a group, the newest first."""
     notes = session.scalars(select(GroupNote).where(GroupNote.group_id == group_id).order_by(GroupNote.id.desc()))

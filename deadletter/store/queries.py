@@ -5,6 +5,7 @@ from deadletter.store.event_pages import count_events, get_event, iter_events, l
 from deadletter.store.group_pages import (
     Sort,
     count_groups,
+    count_open_groups,
     count_standings,
     get_group,
     group_hours,
@@ -20,6 +21,7 @@ __all__ = [
     "archive_events",
     "count_events",
     "count_groups",
+    "count_open_groups",
     "count_standings",
     "facets",
     "get_event",

@@ -61,7 +61,7 @@ def snooze(  # noqa: PLR0913 - until a time, or a number of failures, or both
     _check_snooze(until, failures, now)
     _hold(session, group_id)
     _set(session, group_id, snoozed_until=until or FAR, snooze_left=failures)
-    details = {"until": until.isoformat() if until else None, "failures": failures}
+    details = {"until": until.isoformat(timespec="seconds") if until else None, "failures": failures}
     note(session, by, "snooze", "group", group_id, details=details, now=now)
 
 
@@ -88,7 +88,7 @@ def add_note(session: Session, group_id: int, text: str, *, by: Actor, now: date
     written = GroupNote(group_id=group_id, at=now, who=by.name, text=text)
     session.add(written)
     session.flush()
-    note(session, by, "note", "group", group_id, details={"note": written.id, "text": text[:200]}, now=now)
+    note(session, by, "note", "group", group_id, details={"text": text[:200], "note": written.id}, now=now)
     return written.id
 
 

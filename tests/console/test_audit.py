@@ -41,7 +41,7 @@ def read(client: FlaskClient, path: str) -> str:
 def test_what_is_done_in_the_console_is_in_the_trail_with_name_and_address(client: FlaskClient) -> None:
     client.post("/groups/1/archive")
     shown = read(client, "/audit?verb=archive")
-    assert all(part in shown for part in ("ada", "127.0.0.1", "archive"))
+    assert all(part in shown for part in ("ada", "127.0.0.1", "group 1", "archive"))
 
 
 def test_the_page_narrows_by_who_what_and_subject(told: Engine, make_client: Any) -> None:
