@@ -14,7 +14,7 @@ from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response
 
 from console import assets, context, problems, security, templating
-from console.views import audit, discovery, events, groups, health, overview, redrives, reports, sources
+from console.views import audit, discovery, events, groups, health, overview, redrives, reports, sources, workers
 from deadletter.filters import MAX_ID
 from deadletter.settings import Settings
 from deadletter.store import make_engine
@@ -55,7 +55,7 @@ def create_app(
     for part in (assets, problems, security):
         part.register(app)
     app.url_map.converters["int"] = _Id
-    for view in (overview, groups, events, redrives, sources, discovery, reports, audit, health):
+    for view in (overview, groups, events, redrives, sources, discovery, reports, audit, workers, health):
         app.register_blueprint(view.bp)
     app.add_url_rule("/", "home", _home)
     app.add_url_rule("/healthz", "healthz", _healthz)

@@ -37,6 +37,7 @@ _MODULES = {
     "show": "redrives",
     "cancel": "redrives",
     "report": "report",
+    "workers": "workers",
     "audit": "audit",
 }
 

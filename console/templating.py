@@ -28,6 +28,7 @@ NAVIGATION = (
     ("Sources", "sources.index", "s"),
     ("Discovery", "discovery.index", "d"),
     ("Reports", "reports.index", "p"),
+    ("Workers", "workers.index", "w"),
     ("Audit", "audit.index", "a"),
 )
 SOON = timedelta(hours=24)

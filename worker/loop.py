@@ -20,7 +20,7 @@ from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
 from deadletter.store.redrives import list_redrives
 from deadletter.store.redrives.tending import list_open
-from deadletter.store.redrives.workers import leave
+from deadletter.store.redrives.workers import SECOND_ON_SQLITE, brings_nothing, leave
 from deadletter.store.sources import list_sources_with_senders
 from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
@@ -98,6 +98,7 @@ class Worker:
         """
         log.info("the worker starts", extra={"worker": self.name})
         self._start()
+        self._say_if_second()
         while not self._receiving.wait(0.2 if once else LOOK_EVERY_S):
             self._look_for_sources()
             if once and self._all_done():
@@ -122,6 +123,12 @@ class Worker:
             keep_doing(self._sender.call, name=f"call {n}", until=self._ended)
         self._helping = keep_doing(self._helpers.turn, name="helpers", until=self._receiving)
         self._look_for_sources()
+
+    def _say_if_second(self) -> None:
+        with read(self._engine) as session:
+            second = brings_nothing(session, self.name, lease_s=self._settings.lease_s, now=self._clock.now())
+        if second:
+            log.warning(SECOND_ON_SQLITE, extra={"worker": self.name})
 
     def _stopping(self) -> bool:
         return self._receiving.is_set()

@@ -28,6 +28,7 @@ PAGES = (
     "/sources",
     "/discovery",
     "/reports",
+    "/workers",
 )
 THINGS = ("/groups/1", "/groups/1?status=unresolved", "/events/1", "/events/1/raw")
 

@@ -143,3 +143,16 @@ def test_a_worker_says_what_it_left_when_it_had_to_end(world: World, caplog: pyt
 
     (left,) = [vars(record)["left"] for record in caplog.records if hasattr(record, "left")]
     assert left == ["1 receives of orders-dlq are not deleted there: what they hold comes again."]
+
+
+def test_a_second_worker_on_sqlite_says_that_it_brings_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.start()
+    wait_until(lambda: bool(_workers(world)))
+
+    assert world.worker().run(once=True)
+    assert [record.message for record in caplog.records if "brings nothing" in record.message]
+
+
+def _workers(world: World) -> list[str]:
+    with read(world.engine) as session:
+        return [row.id for row in list_workers(session)]

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from deadletter.store import models
+from deadletter.store.engine import is_postgres
 
 _FORGOTTEN_AFTER = timedelta(hours=1)
+
+SECOND_ON_SQLITE = (
+    "Another worker is on this database already, and SQLite lets one process write at a time: a second worker is safe "
+    "and brings nothing. End one of them, let one use more processes (REDRIVE_PROCESSES), or set DATABASE_URL to a "
+    "PostgreSQL."
+)
 
 
 def heartbeat(  # noqa: PLR0913 - a row's columns, each by its name
@@ -32,6 +39,15 @@ def heartbeat(  # noqa: PLR0913 - a row's columns, each by its name
     row.lead, row.activity = lead, dict(activity or {})
     session.merge(row)
     session.execute(delete(models.Worker).where(models.Worker.seen_at < now - _FORGOTTEN_AFTER))
+
+
+def brings_nothing(session: Session, worker: str, *, lease_s: float, now: datetime) -> bool:
+    """Return whether *worker* is one more on an SQLite that another one, with its helping processes, is at already."""
+    if is_postgres(session):
+        return False
+    other = models.Worker
+    alive = select(other.id).where(other.id != worker, other.lead.is_(None))
+    return session.scalar(alive.where(other.seen_at > now - timedelta(seconds=lease_s)).limit(1)) is not None
 
 
 def leave(session: Session, worker: str) -> None:
