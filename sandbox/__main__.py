@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 from sandbox.local import RETRY_WAITS_S, Sandbox
 from sandbox.shop import Shop
+from sandbox.shop.office import ALL_WAYS
 
 PORT, LAMBDA_PORT = 4566, 4567
 WAITS_VARIABLE = "SANDBOX_RETRY_WAITS"
@@ -38,9 +39,9 @@ def run(chosen: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: ended.set())
     box = Sandbox(chosen.data, port=chosen.port, lambda_port=chosen.lambda_port, retry_waits_s=chosen.retry_waits)
     with box:
-        shop = Shop(box)
+        shop = Shop(box, ways=ALL_WAYS)
         _say(f"The sandbox is ready: {box.lambda_endpoint}/ has its page. Ctrl-C ends it. Failures land in")
-        for arn in shop.failure_arns:
+        for arn in sorted({*shop.failure_arns, *(way.place for way in (shop.office.ways if shop.office else ()))}):
             _say(f"  {arn}")
         _say("Programs find it with these variables:\n")
         for name, value in box.env.items():

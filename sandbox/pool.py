@@ -12,7 +12,7 @@ from sandbox.environment import Environment, Invocation, Result
 from sandbox.functions import Function, Registry
 from sandbox.zygote import Zygote
 
-KEPT_WARM = 12
+KEPT_WARM = 24
 """Idle environments kept in all; the one unused for longest goes first. Few, since each is a process."""
 MOST_AT_ONCE = 24
 """Invocations that run at once, all functions together; the rest wait. On AWS the account's limit answers 429."""
@@ -32,6 +32,8 @@ class Pool:
         self._endpoints = endpoints
         self._idle: list[Environment] = []
         self._busy: Counter[str] = Counter()
+        self.ran: Counter[str] = Counter()
+        """Invocations by function, since the start."""
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -63,6 +65,7 @@ class Pool:
             if reserved is not None and self._busy[function.name] >= reserved:
                 raise Throttled(function.name)
             self._busy[function.name] += 1
+            self.ran[function.name] += 1
         try:
             yield
         finally:

@@ -59,6 +59,10 @@ class LambdaService:
         """The event source mappings."""
         return [poller.mapping for poller in list(self._pollers.values())]
 
+    def invocations(self, name: str) -> int:
+        """Return how often a function was invoked, retries and all."""
+        return self._pool.ran[name]
+
     def add_mapping(self, mapping: QueueMapping | StreamMapping) -> None:
         """Start to poll the source of *mapping*, once.
 

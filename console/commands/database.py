@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deadletter import store
 from deadletter.actor import Actor
-from deadletter.aws import use_roles
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 
@@ -37,7 +36,7 @@ def database() -> Iterator[tuple[Settings, Engine]]:
         RedriveError: The database cannot be used, or PostgreSQL's schema is not the newest.
     """
     settings = Settings.from_env()
-    use_roles({role.account: role.arn for role in settings.roles})
+    _take_roles(settings)
     with said_plainly():
         engine = store.make_engine(settings)
         try:
@@ -55,6 +54,13 @@ def said_plainly() -> Iterator[None]:
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise RedriveError(f"The database cannot be used: {reason}. See DATABASE_URL and REDRIVE_DATA_DIR.") from error
+
+
+def _take_roles(settings: Settings) -> None:
+    if settings.roles:
+        from deadletter.aws import use_roles  # noqa: PLC0415 - boto3 takes half a second, and most commands need none
+
+        use_roles({role.account: role.arn for role in settings.roles})
 
 
 def _bring_up_to_date(settings: Settings, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.demo.processes import CommandFailed, Product, wait_until_served
-from sandbox.demo.story import Story
+from sandbox.demo.story import READY, Story
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
 
@@ -59,23 +59,29 @@ def _arguments() -> argparse.Namespace:
 def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
     """Start the sandbox, its shop, the worker and the console; end them all in the other order."""
     with Sandbox(data_dir / "sandbox") as box:
-        shop = Shop(box)
+        shop = Shop(box, ways=READY)
         product = Product(data_dir, {**box.env, **DEMO_SETTINGS})
         try:
+            product.start("console", "serve", "--port", str(port))
+            product.console = f"http://127.0.0.1:{port}"
+            wait_until_served(f"{product.console}/healthz")
             _register_sources(shop, product)
             product.start("worker", "work")
-            product.start("console", "serve", "--port", str(port))
-            wait_until_served(f"http://127.0.0.1:{port}/healthz")
             yield shop, product
         finally:
             product.stop()
 
 
 def _register_sources(shop: Shop, product: Product) -> None:
+    """Register every place where the shop's failures land that can be a source."""
     # A Lambda DLQ's messages do not name their function, so its source must.
-    product.run("sources", "add", shop.capture_dlq_arn, "--target", shop.capture_arn)
-    product.run("sources", "add", shop.notify_failures_arn)
-    product.run("sources", "add", shop.fulfil_dlq_arn)
+    product.post("/sources", arn=shop.capture_dlq_arn, target=shop.capture_arn)
+    for arn in (shop.notify_failures_arn, shop.fulfil_dlq_arn):
+        product.post("/sources", arn=arn)
+    for way in shop.office.ways if shop.office else ():
+        if way.name in READY:
+            arn = shop.box.lambda_service.functions.get(way.function).arn
+            product.post("/sources", arn=way.place, target=arn if way.target else "")
 
 
 def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
@@ -88,6 +94,7 @@ def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
 
 def _stay(shop: Shop, product: Product, args: argparse.Namespace) -> int:
     shop.orders(args.orders)
+    shop.office_orders()
     print(
         f"""
   The console            http://127.0.0.1:{args.port}

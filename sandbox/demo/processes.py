@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ class Product:
     def __init__(self, data_dir: Path, env: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.env = {**os.environ, **env, "REDRIVE_DATA_DIR": str(data_dir)}
+        self.console = ""
+        """Where the console answers, once it does."""
         self.running: list[subprocess.Popen[bytes]] = []
 
     def run(self, *args: str, ok: Sequence[int] = (0,)) -> str:
@@ -37,6 +41,22 @@ class Product:
     def ask(self, *args: str, ok: Sequence[int] = (0,)) -> Any:  # noqa: ANN401 - any JSON document
         """Run one command with `--json` and return its document."""
         return json.loads(self.run(*args, "--json", ok=ok))
+
+    def run_all(self, *commands: Sequence[str]) -> None:
+        """Run several commands at once, each to its end; see `run`."""
+        with ThreadPoolExecutor(len(commands)) as pool:
+            list(pool.map(lambda command: self.run(*command), commands))
+
+    def post(self, path: str, **fields: str) -> None:
+        """Send a form to a page of the console, as its button does."""
+        form = urllib.parse.urlencode(fields).encode()
+        request = urllib.request.Request(f"{self.console}{path}", form, {"Origin": self.console}, method="POST")  # noqa: S310 - our own loopback address
+        try:
+            with urllib.request.urlopen(request, timeout=20):  # noqa: S310 - the same
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                raise CommandFailed(f"POST {path} was answered with {error.code}.") from error
 
     def start(self, name: str, *args: str) -> None:
         """Start a command that goes on (`serve`, `work`), logging to a file of its name."""

@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox.functions import Function, FunctionName, QueueMapping
 from sandbox.local import Sandbox
 from sandbox.shop.customers import make_order
+from sandbox.shop.office import REFUSES_EVERY, Office
 
 CODE = Path(__file__).parent
 CAPTURE, NOTIFY, FULFIL = "orders-capture", "orders-notify", "orders-fulfil"
 FUNCTIONS = (CAPTURE, NOTIFY, FULFIL)
+WAYS = {CAPTURE: "lambda-async-dlq/sqs", NOTIFY: "lambda-destination/sqs", FULFIL: "sqs-redrive"}
+"""The producer of each function's records, and where there are several the way by which they come."""
+
 TIMEOUT_S = 2.0
 """Twice what the slowest healthy order takes on a machine that is busy with other things."""
 VISIBILITY_S = 30
@@ -36,10 +40,11 @@ class Shop:
 
     Its ARNs: `capture_arn`, `notify_arn`, `fulfil_arn` are the functions; `capture_dlq_arn` (async DLQ),
     `notify_failures_arn` (on-failure destination), `fulfil_queue_arn` (source queue) and `fulfil_dlq_arn` (the source
-    queue's DLQ) are the queues.
+    queue's DLQ) are the queues. With *ways*, it has a back
+    office too, with those other ways to fail (`office.ALL_WAYS` are all).
     """
 
-    def __init__(self, box: Sandbox) -> None:
+    def __init__(self, box: Sandbox, *, ways: Collection[str] = ()) -> None:
         self.box = box
         self.fixed = False
         self._service = box.lambda_service
@@ -52,6 +57,7 @@ class Shop:
         self.fulfil_arn = self._make_function(FULFIL)
         mapping = QueueMapping(queue_arn=self.fulfil_queue_arn, function_name=FULFIL, retry_wait_s=RETRY_WAIT_S)
         self._service.add_mapping(mapping)
+        self.office = Office(box, ways, lambda name, fixed: _environment(name, fixed=fixed), CODE) if ways else None
         box.app.extensions["shop"] = self
 
     @property
@@ -69,6 +75,11 @@ class Shop:
             self._send(name, rest)
         return [order["orderId"] for order in orders]
 
+    def office_orders(self, each: int = REFUSES_EVERY) -> None:
+        """Let *each* orders go to every way of the back office, where there is one."""
+        if self.office:
+            self.office.orders(each)
+
     def deploy_fix(self) -> None:
         """Deploy release 2: from the next invocation on, no order fails."""
         self._deploy(fixed=True)
@@ -83,13 +94,23 @@ class Shop:
         while time.monotonic() < deadline:
             if self._service.wait_until_idle(deadline - time.monotonic()) and self._queue_is_empty():
                 self._wait_for_locks()
-                return True
+                return self.office is None or self.office.settled(self.done, deadline)
             time.sleep(_LOOK_AGAIN_S)  # SQS tells nobody when a queue is empty
         return False
 
     def side_effects(self) -> dict[str, int]:
-        """Return how often each order was carried out, by its id. More than 1 is a customer charged twice."""
-        return dict(Counter(row["order_id"]["S"] for row in self._rows(_EFFECTS_TABLE)))
+        """Return how often each order was carried out, by its id. More than 1 is a customer charged twice.
+
+        What several functions did with one order is not counted together.
+        """
+        most: dict[str, int] = {}
+        for (_, order), count in self.done().items():
+            most[order] = max(count, most.get(order, 0))
+        return most
+
+    def done(self) -> dict[tuple[str, str], int]:
+        """Return how often each thing was done, by what it was and the order's id."""
+        return dict(Counter((row["kind"]["S"], row["order_id"]["S"]) for row in self._rows(_EFFECTS_TABLE)))
 
     def failed_orders(self) -> list[str]:
         """Return the orders that are not carried out. Once `settled`, each of them lies where failures land."""
@@ -97,10 +118,35 @@ class Shop:
         orders = (f"ord-{number}" for number in range(FIRST_ORDER, self._next))
         return [order for order in orders if order not in done]
 
+    def failed_by_way(self, done: Mapping[tuple[str, str], int] | None = None) -> dict[str, list[str]]:
+        """Return the orders that failed for good by the way in which they did (`WAYS`, and the office's).
+
+        Those of the office that release 1 is to fail; where *done* is given, those that are not carried out by it.
+        """
+        failed: dict[str, list[str]] = {way: [] for way in WAYS.values()}
+        for order in self.failed_orders():
+            failed[WAYS[FUNCTIONS[int(order.removeprefix("ord-")) % len(FUNCTIONS)]]].append(order)
+        if self.office:
+            failed |= self.office.failed() if done is None else self.office.undone(done)
+        return failed
+
+    def way_of(self, producer: str, place: str) -> str:
+        """Return the way of a record that *producer* wrote and that was found in the *place* of that name."""
+        ways = {(way.name, name_of(way.place)): way.name for way in (self.office.ways if self.office else ())}
+        ways |= {(WAYS[name], name_of(arn)): WAYS[name] for name, arn in zip(FUNCTIONS, self.failure_arns, strict=True)}
+        found = (name for (name, where), _ in ways.items() if where == place and name.split("/")[0] == producer)
+        return next(found, f"{producer} in {place}")
+
+    def healthy_subscriber_calls(self) -> int:
+        """Return how often the subscriber was invoked that never fails, of a topic of which the other one does."""
+        return self._service.invocations("orders-greet")
+
     def _deploy(self, *, fixed: bool) -> None:
         self.fixed = fixed
         for name in FUNCTIONS:
             self._service.functions.update(name, environment=_environment(name, fixed=fixed))
+        if self.office:
+            self.office.deploy(fixed=fixed)
 
     def _make_queues(self) -> None:
         self.capture_dlq_arn = self._make_queue("orders-capture-dlq")
@@ -168,6 +214,11 @@ class Shop:
     def _rows(self, table: str) -> Iterator[Any]:
         for page in self.box.clients("dynamodb").get_paginator("scan").paginate(TableName=table):
             yield from page["Items"]
+
+
+def name_of(arn: str) -> str:
+    """Return the name of a queue or a bucket."""
+    return arn.rpartition(":")[2]
 
 
 def _in_turn(bodies: list[str], turn: int) -> list[list[str]]:

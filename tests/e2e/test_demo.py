@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.demo.story import READY
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
 
@@ -20,6 +22,10 @@ def test_the_demo_tells_the_whole_story_and_every_check_of_it_holds(tmp_path: Pa
     assert facts["failed"] == facts["collected"] == facts["first_redrive"]["failed_again"] > 0
     assert facts["second_redrive"]["succeeded"] == facts["second_redrive"]["sent"] == facts["failed"]
     assert (facts["lost"], facts["duplicated"], facts["side_effects_per_order_max"]) == (0, 0, 1)
+    ways = facts["producers"]
+    assert {"lambda-async-dlq/sqs", "lambda-destination/sqs", "sqs-redrive", *READY} == set(ways)
+    assert all(way["collected"] == way["succeeded"] > 0 for way in ways.values())
+    assert sum(way["collected"] for way in ways.values()) == facts["collected"]
     assert 1 < facts["groups"] < facts["failed"]
     assert {path.name for path in tmp_path.iterdir()} == {"demo"}
 

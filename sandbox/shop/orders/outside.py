@@ -52,6 +52,13 @@ def book_parcel(order: Order, address: str) -> None:
         _refuse("warehouse", 8443, f"/parcels/{order['orderId']}?characters={len(address)}")
 
 
+def call_partner(name: str, order: Order) -> None:
+    """Call a partner's interface. In release 1 it is the old one, which answers 503 to every so many orders."""
+    every = int(os.environ["PARTNER_REFUSES_EVERY"])
+    if RELEASE == 1 and _number(order) % every == 0:
+        _refuse(name, 9443, f"/v1/orders/{order['orderId']}")
+
+
 def draw_receipt(order: Order) -> int:
     """Draw the receipt; return how many pages it has. In release 1 some never stop growing."""
     endless = _runs_into(order, 7)
