@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
+from deadletter.event import Producer, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.outcome import EventStatus
 from deadletter.preflight import Protection, is_protected
 
@@ -56,7 +56,8 @@ class Candidate:
     named this very event; `payload_is_json` whether a function could be invoked with it. `protection` is what its
     handler's idempotency record says, None where the target has no settings for that, and its reason a sentence where
     it needs one. `edited` is the SHA-256 (hex) of the payload that goes in the original's place; `cannot_edit` why the
-    edit that was asked for does not fit it.
+    edit that was asked for does not fit it. `account` is its source's; empty where that names
+    none.
     """
 
     event_id: int
@@ -73,6 +74,7 @@ class Candidate:
     protection_reason: str | None = None
     edited: str | None = None
     cannot_edit: str | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,14 @@ class RedrivePlan:
         return Counter(item.protection for item in self.items if item.protection is not None)
 
 
-def plan_redrive(
+def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
     candidates: Iterable[Candidate],
     *,
     override: TargetRef | None,
     rate: float,
     invocation: str,
     skip_done: bool = True,
+    accounts: Collection[str] | None = None,
 ) -> RedrivePlan:
     """Plan to send *candidates*, oldest failure first.
 
@@ -147,9 +150,11 @@ def plan_redrive(
         rate: Events per second, above 0.
         invocation: `RequestResponse` or `Event`; how functions are invoked.
         skip_done: Leave out what its handler has done already, by its own record.
+        accounts: Accounts that may be sent to beside the one that an event's own source is in: records are written by
+            whoever may write to a queue, and can name anybody's function. None: all.
     """
     chosen = sorted(candidates, key=lambda candidate: (candidate.occurred_at, candidate.event_id))
-    items = tuple(_plan_item(candidate, override, skip_done=skip_done) for candidate in chosen)
+    items = tuple(_plan_item(candidate, override, accounts, skip_done=skip_done) for candidate in chosen)
     going = [
         (candidate, item.target)
         for candidate, item in zip(chosen, items, strict=True)
@@ -187,9 +192,11 @@ def _as_row(item: PlannedItem) -> DigestRow:
     return item.event_id, item.target.kind.value, item.target.arn, item.skip, item.edited
 
 
-def _plan_item(candidate: Candidate, override: TargetRef | None, *, skip_done: bool) -> PlannedItem:
+def _plan_item(
+    candidate: Candidate, override: TargetRef | None, accounts: Collection[str] | None, *, skip_done: bool
+) -> PlannedItem:
     target = override or candidate.target
-    skip = _skip_reason(candidate, target)
+    skip = _skip_reason(candidate, target, named=override is not None) or _account_reason(candidate, target, accounts)
     if skip is None and skip_done and candidate.protection is Protection.DONE:
         skip = "Done already: the handler's idempotency record answers it."
     return PlannedItem(
@@ -197,11 +204,26 @@ def _plan_item(candidate: Candidate, override: TargetRef | None, *, skip_done: b
     )
 
 
-def _skip_reason(candidate: Candidate, target: TargetRef | None) -> str | None:
+def _account_reason(candidate: Candidate, target: TargetRef | None, accounts: Collection[str] | None) -> str | None:
+    """Return why *target* is refused for the account that it is in; None when it is not."""
+    account = account_of(target.arn) if target else ""
+    if accounts is None or not account or account == candidate.account or account in accounts:
+        return None
+    return (
+        f"Its target is in account {account}, and its source is not. Records can name anybody's function, so that is "
+        "refused: add the account to REDRIVE_ALLOWED_ACCOUNTS if it is yours."
+    )
+
+
+_HOLD_IT_ALL = frozenset({Producer.SNS_SUBSCRIPTION, Producer.EVENTBRIDGE_RULE})
+"""Their records hold the event: what is looked up is only where it goes, which a person may say instead."""
+
+
+def _skip_reason(candidate: Candidate, target: TargetRef | None, *, named: bool) -> str | None:
     """Return why *candidate* cannot be sent to *target*, as a sentence; None when it can."""
     if standing := _status_reason(candidate):
         return standing
-    if candidate.redrivable is Redrivable.REFETCH:
+    if candidate.redrivable is Redrivable.REFETCH and not (named and candidate.producer in _HOLD_IT_ALL):
         return candidate.reason or "Its record only points at the data, which has to be fetched from its stream first."
     if candidate.redrivable is Redrivable.NO:
         return candidate.reason or "Its record does not hold the event, so there is nothing to send."

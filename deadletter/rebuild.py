@@ -97,7 +97,7 @@ def _queue_body(message: ReceivedMessage, event: FailedEvent, fetched: str | Non
 def _payload_text(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
     if route and event.producer is Producer.EVENTBRIDGE_RULE and event.payload_text is not None:
         return _transformed(event, event.payload_text, route)
-    if route and route.payload_text is not None:
+    if route and route.payload_text is not None and event.truncated:
         return _with_context(route.payload_text, message)
     text = fetched if event.payload_text is None else event.payload_text
     if text is None:

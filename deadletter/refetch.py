@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from deadletter.event import Json, StreamRange, region_of
@@ -37,6 +38,29 @@ class Batch:
     lost_last: str | None = None
     lost: int | None = None
     said: str | None = None
+
+
+class LookupStatus(StrEnum):
+    """Where looking up stands. `partial`: a part of the batch is lost, the rest can be sent."""
+
+    WAITING = "waiting"
+    FOUND = "found"
+    PARTIAL = "partial"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What asking once came to. `retry_after_s` says in how many seconds to ask again; None: never again."""
+
+    status: LookupStatus
+    said: str | None = None
+    retry_after_s: float | None = None
+    deadline_at: datetime | None = None
+    batch: Batch | None = None
+    payload_text: str | None = None
+    route: Route | None = None
 
 
 def rebuild_batch(where: StreamRange, fetched: Fetched, *, role_arn: str | None) -> Batch:

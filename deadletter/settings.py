@@ -41,7 +41,8 @@ class Settings:
     take, 0 to 1. `processes` are how many a worker may use to collect, itself included; `stop_within_s` is how long it
     may take to finish what it has in hand. `allow_remote` lets the console listen beyond this machine, although it has
     no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token` lets monitoring on other
-    machines read `/metrics`.
+    machines read `/metrics`. `allowed_accounts` may be
+    redriven to beside the account of the source.
     """
 
     data_dir: Path = Path("data")
@@ -61,6 +62,7 @@ class Settings:
     settle_s: float | None = None
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
+    allowed_accounts: frozenset[str] = field(default_factory=frozenset)
     allow_remote: bool = False
     roles: tuple[Role, ...] = ()
     metrics_token: str = field(default="", repr=False)
@@ -96,6 +98,7 @@ class Settings:
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
+            allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")),
             allow_remote=_flag(env, "REDRIVE_ALLOW_REMOTE"),
             roles=_roles(env.get("REDRIVE_ROLES", "")),
             metrics_token=env.get("REDRIVE_METRICS_TOKEN", ""),

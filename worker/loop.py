@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from deadletter import aws
 from deadletter.outcome import RedriveStatus
-from deadletter.ports import Clock, Source
+from deadletter.ports import Clock, Lookups, Source
 from deadletter.scouting import Scout
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
@@ -25,6 +25,7 @@ from deadletter.store.sources import list_sources_with_senders
 from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
 from worker.committer import Committer
+from worker.fetching import Fetcher
 from worker.helpers import Helpers, start_helper
 from worker.names import new_name
 from worker.room import Room
@@ -46,16 +47,18 @@ class Worker:
         engine: The database.
         open_source: Makes a source from its ARN.
         open_target: Makes a target from its kind, ARN and invocation.
+        open_lookups: Makes what is asked for what records leave out.
         clock: The time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the doors to the world, each by its name
         self,
         settings: Settings,
         engine: Engine,
         *,
         open_source: Callable[[str], Source] = aws.open_source,
         open_target: OpenTarget = aws.open_target,
+        open_lookups: Callable[[], Lookups] = aws.open_lookups,
         clock: Clock | None = None,
     ) -> None:
         self.name = new_name()
@@ -73,6 +76,7 @@ class Worker:
         self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
         self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
+        self._fetcher = Fetcher(engine, open_lookups=open_lookups, clock=self._clock, stopping=self._stopping)
         self._collectors: dict[int, Collector] = {}
         self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
         self._receiving = threading.Event()  # set: no more receives, no more claims
@@ -116,6 +120,7 @@ class Worker:
             (self._sender.turn, "sender"),
             (self._tender.turn, "tender"),
             (self._gauge.turn, "gauge"),
+            (self._fetcher.turn, "fetcher"),
             (self._discover, "scout"),
         ):
             keep_doing(turn, name=name, until=self._ended)
@@ -157,7 +162,7 @@ class Worker:
             self._collectors[row.id].start(self._settings.receivers, self._receiving)
 
     def _all_done(self) -> bool:
-        if not all(collector.idle for collector in self._collectors.values()):
+        if not all(collector.idle for collector in self._collectors.values()) or not self._fetcher.is_done():
             return False
         with read(self._engine) as session:
             running = list_redrives(session, status=RedriveStatus.RUNNING, limit=1).rows

@@ -21,28 +21,38 @@ MOST_PAGES = 400
 _LIMIT = 1_000
 """Records a call: what DynamoDB allows, and a tenth of what Kinesis does."""
 
-# What the services answer for a number that is older than what they keep. What Kinesis does then is documented nowhere.
+# What DynamoDB answers for a number that is older than what it keeps, and Kinesis for one that cannot be.
 _TRIMMED = frozenset({"TrimmedDataAccessException", "InvalidArgumentException"})
 
 Records = list[Mapping[str, Any]]
 
 
-def read_range(where: StreamRange, *, sleep: Callable[[float], None] = time.sleep) -> Records:
+OpenClient = Callable[[str, str, Purpose], Any]
+
+
+def read_range(
+    where: StreamRange, *, sleep: Callable[[float], None] = time.sleep, open_client: OpenClient = client_for
+) -> Records:
     """Return what the shard still has of a range, and maybe some records around it.
 
-    Where the first number is gone, reading starts at the oldest record that the shard keeps.
+    Where the first number is gone, reading starts at the oldest record that the shard keeps. Whatever a service answers
+    for a number that it has no more (an error, nothing, something later), that is how we know.
 
     Raises:
         LookupBusy: Throttled, unwell, or the end of the range did not come into sight.
         LookupRefused: No permission, no such stream or shard.
     """
+    streams = open_client(where.stream_arn, _service(where), Purpose.READ)
     try:
-        return _read(where, {"ShardIteratorType": "AT_SEQUENCE_NUMBER", _number_name(where): where.first}, sleep)
+        position = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", _number_name(where): where.first}
+        found = _read(streams, where, position, sleep)
+        if found and int(number_of(found[0])) == int(where.first):
+            return found
     except ERRORS as error:
         if code_of(error) not in _TRIMMED:
             raise lookup_error(error, action=_action(where, "GetRecords"), arn=where.stream_arn) from error
     try:
-        return _read(where, {"ShardIteratorType": "TRIM_HORIZON"}, sleep)
+        return _read(streams, where, {"ShardIteratorType": "TRIM_HORIZON"}, sleep)
     except ERRORS as error:
         raise lookup_error(error, action=_action(where, "GetRecords"), arn=where.stream_arn) from error
 
@@ -67,8 +77,12 @@ def role_of(function_arn: str) -> str | None:
     return role if isinstance(role, str) else None
 
 
-def _read(where: StreamRange, position: Mapping[str, str], sleep: Callable[[float], None]) -> Records:
-    streams = client_for(where.stream_arn, _service(where), Purpose.READ)
+def _read(
+    streams: Any,  # noqa: ANN401 - a boto3 client
+    where: StreamRange,
+    position: Mapping[str, str],
+    sleep: Callable[[float], None],
+) -> Records:
     named, last = _names(where), int(where.last)
     iterator = streams.get_shard_iterator(**named, ShardId=where.shard_id, **position)["ShardIterator"]
     found: Records = []

@@ -26,6 +26,7 @@ class Choice:
     invocation: str
     edit: Edit | None
     skip_done: bool
+    accounts: frozenset[str] | None = None
 
     def plan(self, candidates: Sequence[Candidate]) -> RedrivePlan:
         """Plan *candidates* as chosen."""
@@ -35,6 +36,7 @@ class Choice:
             rate=self.rate,
             invocation=self.invocation,
             skip_done=self.skip_done,
+            accounts=self.accounts,
         )
 
 

@@ -40,8 +40,8 @@ _ARNS = {
 CAREFUL = Manner()
 """What a redrive does unless it is told otherwise: a canary of five, then twice as many until the full rate."""
 
-# A function was invoked with it before, or it will be wrapped: it is JSON by nature.
-_ALWAYS_JSON = frozenset({Producer.LAMBDA_DESTINATION, Producer.SQS_REDRIVE, Producer.SNS_SUBSCRIPTION})
+# A function was invoked with it before, or it will be wrapped or looked up: it is JSON by nature.
+_ALWAYS_JSON = frozenset(Producer) - {Producer.LAMBDA_ASYNC_DLQ, Producer.UNRECOGNISED}
 
 
 def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
@@ -86,7 +86,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             raise BadInput(_nothing(selection))
         known = list(_with_payload_facts(session, candidates, target))
         title = selections.title_of(session, selection)
-        choice = Choice(target, rate, invocation, edit, skip_done=skip_done)
+        choice = Choice(target, rate, invocation, edit, skip_done=skip_done, accounts=settings.allowed_accounts)
         plan, edited = look_ahead(session, known, choice, open_records, now)
     with write(engine) as session:
         redrive_id = plans.create(

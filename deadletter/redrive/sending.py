@@ -86,6 +86,7 @@ def _outgoing(claimed: Claimed, event: FailedEvent) -> Outgoing | TargetRefused:
             claimed.target,
             key=claimed.event_id,
             deduplication_id=claimed.deduplication_id,
+            supplement=claimed.supplement,
         )
     except TargetRefused as refusal:
         return refusal

@@ -17,9 +17,9 @@ from deadletter.outcome import EventStatus, Outcome
 from deadletter.store import search
 from deadletter.store.cursors import read_cursor, write_cursor
 from deadletter.store.instant import from_micros, micros
-from deadletter.store.models import Event, Group, GroupSource, Record, Source
+from deadletter.store.models import Event, Group, GroupSource, Lookup, Record, Source
 from deadletter.store.redrives.rows import items_of_event
-from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, Page, RecordRow
+from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, LookupRow, Page, RecordRow
 from deadletter.store.selection import came_by, event_conditions, group_conditions
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
@@ -153,25 +153,31 @@ def _counted_by_origin(session: Session, chosen: EventFilter) -> int:
     return int(session.scalar(query) or 0)
 
 
-_COLUMNS = [each.name for each in fields(EventRow) if each.name not in {"group_title", "source_name"}]
+_JOINED = {"group_title", "source_name", "lookup"}
+_COLUMNS = [each.name for each in fields(EventRow) if each.name not in _JOINED]
+_LOOKED_UP = [each.name for each in fields(LookupRow)]
 
 
 def _rows(of: FromClause | type[Event] = Event) -> Select[Any]:
     columns = [getattr(Event, name) for name in _COLUMNS]
+    columns += [getattr(Lookup, name).label(f"lookup_{name}") for name in _LOOKED_UP]
     query = select(*columns, Group.title.label("group_title"), Source.arn.label("source_arn")).select_from(of)
-    return query.join(Group, Group.id == Event.group_id).join(Source, Source.id == Event.source_id)
+    query = query.join(Group, Group.id == Event.group_id).join(Source, Source.id == Event.source_id)
+    return query.outerjoin(Lookup, Lookup.event_id == Event.id)
 
 
 def _event_row(row: RowMapping | Mapping[str, Any]) -> EventRow:
     facts = dict(row)
     source_name = name_of(facts.pop("source_arn"))
+    found = {name: facts.pop(f"lookup_{name}") for name in _LOOKED_UP}
     typed = {
         "status": EventStatus(row["status"]),
         "producer": Producer(row["producer"]),
         "redrivable": Redrivable(row["redrivable"]),
         "last_outcome": row["last_outcome"] and Outcome(row["last_outcome"]),
     }
-    return EventRow(**facts | typed, source_name=source_name)
+    lookup = LookupRow(**found) if found["status"] else None
+    return EventRow(**facts | typed, source_name=source_name, lookup=lookup)
 
 
 _RECORD_COLUMNS = [each.name for each in fields(RecordRow) if each.name not in {"source_name", "source_arn"}]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from deadletter.event import FailedEvent, ReceivedMessage, TargetRef
+from deadletter.event import FailedEvent, ReceivedMessage, Redrivable, TargetRef
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import EventStatus
 from deadletter.parse import label_of, payload_digest
+from deadletter.store.lookups import wanted
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
 from deadletter.store.words import MAX_CHARS
 
@@ -145,6 +146,7 @@ def _cause(parsed: Parsed, now: datetime) -> dict[str, Any]:
 
 def _payload(parsed: Parsed) -> dict[str, Any]:
     event, text = parsed.event, parsed.event.payload_text
+    missing = wanted(event)
     target = parsed.target or event.target
     if target and len(target.arn) > MAX_NAME:
         target = None  # no ARN is that long, and one cut short would be another's
@@ -154,8 +156,8 @@ def _payload(parsed: Parsed) -> dict[str, Any]:
         "payload_bytes": None if text is None else len(text.encode("utf-8", "surrogatepass")),
         "target_kind": target and target.kind.value,
         "target_arn": target and kept(target.arn, MAX_NAME),
-        "redrivable": event.redrivable.value,
-        "reason": kept(event.reason, MAX_MESSAGE),
+        "redrivable": (Redrivable.REFETCH if missing else event.redrivable).value,
+        "reason": kept(missing or event.reason, MAX_MESSAGE),
         "truncated": event.truncated,
         "left_record_id": None,  # the record's id is not known yet: see `Incoming.number`
         "expires_at": parsed.expires_at,

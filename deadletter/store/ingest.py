@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.outcome import EventStatus
-from deadletter.store import search
+from deadletter.store import lookups, search
 from deadletter.store.counters import Deltas
 from deadletter.store.failures import FailedAgain
 from deadletter.store.groups import ensure_groups
@@ -86,6 +86,7 @@ def store_all(session: Session, batches: Mapping[int, Sequence[Parsed]], *, now:
         deltas = Deltas()
         _store_events(session, _take_returned(session, arrived, kinds), kinds)
         _store_records(session, kinds)
+        lookups.ask(session, ((message.event["id"], message.parsed.event) for message in kinds.new), now=now)
         _count_new(kinds.new, deltas)
         _store_known(session, kinds, deltas, now)
         search.add(session, {message.event["id"]: message.search_text for message in kinds.new})

@@ -156,6 +156,21 @@ class NoteRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookupRow:
+    """What was looked up for an event, and what of its batch is lost: see `models.Lookup`."""
+
+    status: str
+    said: str | None
+    deadline_at: datetime | None
+    next_try_at: datetime | None
+    found_at: datetime | None
+    fetched: int | None
+    lost: int | None
+    lost_first: str | None
+    lost_last: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One event in a list."""
 
@@ -190,6 +205,8 @@ class EventRow:
     left_record_id: int | None = None
     expires_at: datetime | None = None
     """When AWS drops what only AWS still holds of it; None where all of it is ours."""
+    lookup: LookupRow | None = None
+    """What was looked up for it; None where its record leaves nothing out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

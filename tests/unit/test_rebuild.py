@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,9 @@ def test_a_target_that_a_person_named_gets_the_event_as_it_stands() -> None:
 
 
 def test_a_cut_schedule_is_sent_with_the_whole_input_of_the_schedule() -> None:
-    message = sample("scheduler-dlq-universal.json")
+    given = sample("scheduler-dlq-universal.json")
+    cut = {**given.message_attributes, "IS_PAYLOAD_TRUNCATED": {"DataType": "String", "StringValue": "true"}}
+    message = replace(given, message_attributes=cut)
     whole = Supplement(route=Route(target=FUNCTION, payload_text='{"at": "<aws.scheduler.scheduled-time>", "all": 1}'))
     assert json.loads(out_with(message, FUNCTION, whole).payload) == {"at": "2026-09-14T01:00:00Z", "all": 1}
 

@@ -11,6 +11,7 @@ from deadletter.store.models.discoveries import Discovery, Sender
 from deadletter.store.models.edits import Edit
 from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
+from deadletter.store.models.lookups import Lookup
 from deadletter.store.models.redrives import Redrive, RedriveItem, TargetPace, Worker
 from deadletter.store.models.sources import SkippedObject, Source, SourceHour
 from deadletter.store.models.targets import TargetRules
@@ -26,6 +27,7 @@ __all__ = [
     "GroupHour",
     "GroupNote",
     "GroupSource",
+    "Lookup",
     "Record",
     "Redrive",
     "RedriveItem",

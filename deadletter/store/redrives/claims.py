@@ -15,8 +15,10 @@ from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.plan import invocation_of
 from deadletter.preflight import Protection
+from deadletter.route import Supplement
 from deadletter.store import models
 from deadletter.store.instant import micros
+from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.care import closed_until, room
 from deadletter.store.redrives.lanes import open_lanes
 from deadletter.store.redrives.locks import lock, shift
@@ -54,6 +56,8 @@ class Claimed:
     protection: Protection | None = None
     """What the plan said of its handler's idempotency record; None where nobody asked."""
     skip_done: bool = True
+    supplement: Supplement | None = None
+    """What was looked up for it, where its record leaves something out."""
 
 
 def list_running(session: Session, now: datetime) -> list[Running]:
@@ -131,10 +135,12 @@ def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
 def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> list[Claimed]:
     """Return the claimed items with the records that they are made of, in the order of sending."""
     item, event, record, group = models.RedriveItem, models.Event, models.Record, models.Group
+    lookup = models.Lookup
     columns = (
         item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
         event.producer, record.message_id, record.body, record.attributes, record.message_attributes,
         item.protection, models.Edit.payload,
+        lookup.payload.label("fetched"), lookup.route,
     )  # fmt: skip
     query = (
         select(*columns)
@@ -142,6 +148,7 @@ def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> li
         .join(record, record.id == event.record_id)
         .join(group, group.id == event.group_id)
         .outerjoin(models.Edit, and_(models.Edit.redrive_id == redrive.id, models.Edit.event_id == item.event_id))
+        .outerjoin(lookup, lookup.event_id == event.id)
         .where(item.redrive_id == redrive.id, item.position.in_(positions))
         .order_by(item.position)
     )
@@ -161,4 +168,5 @@ def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
         edited=None if row.payload is None else row.payload.decode("utf-8", "surrogatepass"),
         protection=Protection(row.protection) if row.protection else None,
         skip_done=bool((redrive.preflight or {}).get("skip_done", True)),
+        supplement=supplement_of(row.fetched, row.route),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
-from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef
+from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, GroupState
 from deadletter.plan import Candidate
@@ -35,12 +35,17 @@ _COLUMNS = tuple(
 )
 
 
+_SELECT: Select[Any] = select(*_COLUMNS, models.Source.arn.label("source_arn")).join(
+    models.Source, models.Source.id == models.Event.source_id
+)
+
+
 def list_candidates(session: Session, selection: EventFilter | Sequence[int]) -> list[Candidate]:
     """Return what a plan needs to know of the events that *selection* means, in any order."""
     if isinstance(selection, EventFilter):
-        query = select(*_COLUMNS).where(*event_conditions(session, selection))
+        query = _SELECT.where(*event_conditions(session, selection))
         return [_candidate(row, by_id=False) for row in session.execute(query)]
-    queries = (select(*_COLUMNS).where(models.Event.id.in_(some)) for some in parts(set(selection)))
+    queries = (_SELECT.where(models.Event.id.in_(some)) for some in parts(set(selection)))
     return [_candidate(row, by_id=True) for query in queries for row in session.execute(query)]
 
 
@@ -91,4 +96,5 @@ def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
         reason=row.reason,
         target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
         by_id=by_id,
+        account=account_of(row.source_arn),
     )
