@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, redirect, url_for
 from jinja2 import StrictUndefined
@@ -14,7 +15,20 @@ from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response
 
 from console import assets, context, problems, security, templating
-from console.views import audit, discovery, events, groups, health, overview, redrives, reports, sources, workers
+from console.views import (
+    audit,
+    discovery,
+    edits,
+    events,
+    groups,
+    health,
+    overview,
+    redrives,
+    reports,
+    sources,
+    targets,
+    workers,
+)
 from deadletter.filters import MAX_ID
 from deadletter.settings import Settings
 from deadletter.store import make_engine
@@ -38,7 +52,11 @@ class _Id(IntegerConverter):
 
 
 def create_app(
-    settings: Settings, engine: Engine | None = None, *, clock: Callable[[], datetime] = context.utc_now
+    settings: Settings,
+    engine: Engine | None = None,
+    *,
+    clock: Callable[[], datetime] = context.utc_now,
+    **network: Any,  # noqa: ANN401 - the parts of `Wiring` that talk to AWS
 ) -> Flask:
     """Make the console.
 
@@ -46,16 +64,30 @@ def create_app(
         settings: Everything that can be chosen.
         engine: The database; made from *settings* where not given.
         clock: What tells the time, aware and in UTC.
+        **network: What opens handlers' idempotency records and reads functions, where not AWS's own; see `Wiring`.
     """
     app = Flask("console", root_path=str(_ROOT), template_folder=str(_ROOT.parent / "templates"))
-    context.register(app, context.Wiring(settings, engine or make_engine(settings), clock))
+    context.register(app, context.Wiring(settings, engine or make_engine(settings), clock, **network))
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["htmx_config"] = json.dumps(_HTMX_CONFIG)
     templating.register(app, settings)
     for part in (assets, problems, security):
         part.register(app)
     app.url_map.converters["int"] = _Id
-    for view in (overview, groups, events, redrives, sources, discovery, reports, audit, workers, health):
+    for view in (
+        overview,
+        groups,
+        events,
+        edits,
+        redrives,
+        sources,
+        discovery,
+        targets,
+        reports,
+        audit,
+        workers,
+        health,
+    ):
         app.register_blueprint(view.bp)
     app.add_url_rule("/", "home", _home)
     app.add_url_rule("/healthz", "healthz", _healthz)

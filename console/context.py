@@ -12,8 +12,10 @@ from flask import Flask, current_app, g, request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from deadletter import store
+from deadletter import aws, store
 from deadletter.actor import Actor
+from deadletter.ports import OpenRecords
+from deadletter.preflight.discovery import Consumer
 from deadletter.settings import Settings
 
 _KEY = "redrive"
@@ -31,6 +33,8 @@ class Wiring:
     settings: Settings
     engine: Engine
     clock: Callable[[], datetime]
+    open_records: OpenRecords = aws.open_records
+    read_consumer: Callable[[str], Consumer] = aws.read_consumer
 
 
 def register(app: Flask, wiring: Wiring) -> None:
@@ -62,6 +66,16 @@ def actor() -> Actor:
 def engine() -> Engine:
     """Return the engine, for the use cases, which open transactions of their own."""
     return _wiring().engine
+
+
+def open_records() -> OpenRecords:
+    """Return what opens handlers' idempotency records."""
+    return _wiring().open_records
+
+
+def consumer(function_arn: str) -> Consumer:
+    """Return what a function says of itself. Raises SourceError."""
+    return _wiring().read_consumer(function_arn)
 
 
 def now() -> datetime:

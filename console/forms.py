@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
+from deadletter.editing import Transform, parse_transform
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, GroupState
@@ -144,6 +145,12 @@ def read_rate(form: Form) -> float | None:
         return float(text)
     except ValueError:
         raise BadInput(f"The rate is {text!r}, and must be a number of events per second, such as 20.") from None
+
+
+def read_transform(form: Form) -> Transform | None:
+    """Return the change that a form asks for all of its events; None where it asks for none. Raises BadInput."""
+    text = form.get("transform", "").strip()
+    return parse_transform(text) if text else None
 
 
 def read_id(form: Form, name: str) -> int | None:

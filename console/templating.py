@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, url_for
 
-from console import charts, context, discovered, life, progress
+from console import charts, context, discovered, edits, life, progress
 from console import format as fmt
 from console.forms import STANDINGS
 from deadletter.event import name_of
@@ -27,6 +27,7 @@ NAVIGATION = (
     ("Redrives", "redrives.index", "r"),
     ("Sources", "sources.index", "s"),
     ("Discovery", "discovery.index", "d"),
+    ("Targets", "targets.index", "t"),
     ("Reports", "reports.index", "p"),
     ("Workers", "workers.index", "w"),
     ("Audit", "audit.index", "a"),
@@ -56,6 +57,9 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "thing_name": discovered.thing_name,
     "by_producer": discovered.by_producer,
     "gap_words": discovered.GAP_WORDS.__getitem__,
+    "moment": edits.moment,
+    "protection": edits.protection,
+    "protections": edits.protections,
 }
 
 

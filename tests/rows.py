@@ -178,6 +178,8 @@ def make_redrive_row(**given: Any) -> RedriveRow:
         "busy_reason": None,
         "busy_count": 0,
         "settle_s": 8.0,
+        "preflight": None,
+        "edit": None,
         **dict.fromkeys(
             ("planned", "waiting", "sending", "sent", "succeeded", "failed_again", "skipped", "unknown"), 0
         ),

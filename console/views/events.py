@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from console import format as fmt
 from console import life, lists
 from console.context import actor, engine, now, session, settings
+from console.edits import shown_edit
 from console.forms import Listing, local_path, read_selection
 from deadletter import store
 from deadletter.errors import NotFound
@@ -19,6 +20,7 @@ from deadletter.fingerprint.frames import in_app_frames
 from deadletter.outcome import EventStatus
 from deadletter.redact import redact_text
 from deadletter.store import queries
+from deadletter.store.redrives.edits import edits_of_event
 from deadletter.store.rows import EventDetail, EventRow
 from deadletter.store.sources import list_sources
 
@@ -104,6 +106,7 @@ def _event_facts(detail: EventDetail) -> dict[str, Any]:
         "payload": None if payload is None else fmt.shown(payload, keys),
         "raw": {record.id: fmt.shown(record.body, keys) for record in detail.records},
         "life": life.steps(detail),
+        "edits": [shown_edit(edit, keys) for edit in edits_of_event(session(), detail.event.id)],
         "blocked": _why_not(detail.event),
     }
 

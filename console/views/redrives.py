@@ -10,21 +10,24 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console import progress as words
-from console.context import actor, engine, now, session, settings
+from console.context import actor, engine, now, open_records, session, settings
+from console.edits import shown_edit
 from console.empty import alive
-from console.forms import Form, Listing, read_id, read_rate, read_selection
+from console.forms import Form, Listing, read_id, read_rate, read_selection, read_transform
 from deadletter import redrive as use
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
 from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.preflight import Protection
 from deadletter.store import queries, redrives
+from deadletter.store.redrives.edits import list_edits
 from deadletter.store.redrives.late import count_late
 from deadletter.store.redrives.silence import list_deaf_sources
 from deadletter.store.rows import RedriveRow
 
 bp = Blueprint("redrives", __name__, url_prefix="/redrives")
 _ROWS, _PLAN_ROWS = 50, 20
-_FORM = ("target", "rate", "invocation")
+_FORM = ("target", "rate", "invocation", "transform", "done")
 
 
 @bp.get("")
@@ -62,6 +65,18 @@ def progress(redrive_id: int) -> str:
     return render_template("redrives/_progress.html", polled=True, **_progress_facts(redrive))
 
 
+@bp.get("/<int:redrive_id>/edits")
+def edits(redrive_id: int) -> str:
+    """Show what is sent in originals' place, with a diff for each."""
+    redrive = redrives.get_redrive(session(), redrive_id)
+    cursor = request.args.get("cursor", "-1")
+    after = int(cursor) if cursor.removeprefix("-").isdecimal() and len(cursor) < 12 else -1  # noqa: PLR2004 - positions are small
+    page = list_edits(session(), redrive_id, after=after)
+    diffs = [shown_edit(edit, settings().secret_keys) for edit in page.rows]
+    listing = Listing(MultiDict(), EventFilter(), path=request.path)
+    return render_template("redrives/edits.html", redrive=redrive, page=page, diffs=diffs, listing=listing)
+
+
 @bp.post("/<int:redrive_id>/start")
 def start(redrive_id: int) -> Response | tuple[str, int]:
     """Start sending what the plan says; 409 with the plan as it is now if that is not what was confirmed."""
@@ -91,6 +106,9 @@ def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         target=use.parse_target(target) if target else None,
         rate=read_rate(form),
         invocation=form.get("invocation", "RequestResponse"),
+        edit=read_transform(form),
+        skip_done=form.get("done") != "send",
+        open_records=open_records(),
         asked_by=actor(),
         settings=settings(),
         now=now(),
@@ -113,14 +131,18 @@ def _discard(redrive_id: int | None) -> None:
 def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:
     redrive = redrives.get_redrive(session(), redrive_id)
     outcome = _outcome(request.args)
-    args = MultiDict({name: request.args[name] for name in ("outcome", "cursor") if name in request.args})
+    args = MultiDict({name: request.args[name] for name in ("outcome", "state", "cursor") if name in request.args})
     listing = Listing(args, EventFilter(), path=url_for(".show", redrive_id=redrive_id))
     most = _PLAN_ROWS if redrive.status is RedriveStatus.PLANNED else _ROWS
-    items = redrives.list_items(session(), redrive_id, outcome=outcome, cursor=listing.cursor, limit=most)
+    state = _state(request.args)
+    items = redrives.list_items(
+        session(), redrive_id, outcome=outcome, protection=state, cursor=listing.cursor, limit=most
+    )
     return render_template(
         "redrives/show.html",
         items=items,
         outcome=outcome,
+        state=state,
         listing=listing,
         notice=notice,
         polled=False,
@@ -152,7 +174,16 @@ def _fields(redrive: RedriveRow, form: Mapping[str, str] | None) -> dict[str, st
     """Return the fields of the plan's form: as they were sent, else as the plan has them."""
     if form is not None:
         return {name: form.get(name, "") for name in _FORM}
-    return {"target": "", "rate": f"{redrive.rate:g}", "invocation": redrive.invocation}
+    written = {"target": "", "rate": f"{redrive.rate:g}", "invocation": redrive.invocation}
+    done = "skip" if (redrive.preflight or {}).get("skip_done", True) else "send"
+    return written | {"transform": (redrive.edit or {}).get("text", ""), "done": done}
+
+
+def _state(args: Mapping[str, str]) -> Protection | None:
+    text = args.get("state", "")
+    if text and text not in set(Protection):
+        raise BadInput(f"state is {text!r}, and must be one of: {', '.join(Protection)}.")
+    return Protection(text) if text else None
 
 
 def _outcome(args: Mapping[str, str]) -> Outcome | None:

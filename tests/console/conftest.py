@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -25,11 +26,11 @@ def make_client(settings: Settings) -> Iterator[Callable[..., FlaskClient]]:
     """Make a client of a console on an engine (on the empty database of `settings` by default)."""
     made: list[Engine] = []
 
-    def make(engine: Engine | None = None, *, chosen: Settings | None = None) -> FlaskClient:
+    def make(engine: Engine | None = None, *, chosen: Settings | None = None, **network: Any) -> FlaskClient:
         if engine is None:
             engine = make_engine(chosen or settings)
             made.append(engine)
-        app = create_app(chosen or settings, engine, clock=lambda: NOW)
+        app = create_app(chosen or settings, engine, clock=lambda: NOW, **network)
         app.testing = False  # errors are pages here, as they are for people
         return app.test_client()
 

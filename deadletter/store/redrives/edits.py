@@ -32,6 +32,8 @@ class EditRow:
     how: str
     made_by: str
     made_at: datetime
+    sent_at: datetime | None
+    """When it was handed to the target; None where it was not."""
 
 
 def add(  # noqa: PLR0913 - what an edit says, each by its name
@@ -71,6 +73,7 @@ def _query() -> Select[Any]:
         select(
             edit,
             item.position,
+            item.sent_at,
             event.label,
             event.request_id,
             record.message_id,
@@ -97,6 +100,7 @@ def _rows(session: Session, query: Select[Any]) -> list[EditRow]:
             how=row.Edit.how,
             made_by=row.Edit.made_by,
             made_at=row.Edit.made_at,
+            sent_at=row.sent_at,
         )
         for row in session.execute(query)
     ]

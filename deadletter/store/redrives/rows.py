@@ -41,13 +41,21 @@ def list_redrives(
     return Page(found[:limit], str(found[limit - 1].id) if len(found) > limit else None)
 
 
-def list_items(
-    session: Session, redrive_id: int, *, outcome: Outcome | None = None, cursor: str | None = None, limit: int = 50
+def list_items(  # noqa: PLR0913 - what narrows the list, each by its name
+    session: Session,
+    redrive_id: int,
+    *,
+    outcome: Outcome | None = None,
+    protection: Protection | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Page[ItemRow]:
-    """Return a redrive's events in the order of sending; those with *outcome* only, if given."""
+    """Return a redrive's events in the order of sending; those with *outcome* and *protection* only, if given."""
     query = _items().where(models.RedriveItem.redrive_id == redrive_id)
     if outcome is not None:
         query = query.where(models.RedriveItem.outcome == outcome)
+    if protection is not None:
+        query = query.where(models.RedriveItem.protection == protection)
     if cursor is not None:
         query = query.where(models.RedriveItem.position > _position(cursor))
     found = [_item_row(row) for row in session.execute(query.order_by(models.RedriveItem.position).limit(limit + 1))]

@@ -1,0 +1,111 @@
+"""Editing one event in a form, and many by a transform: reviewed, planned, shown; originals kept."""
+
+import json
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select
+
+from deadletter.redact import MASK
+from deadletter.store import models, read, write
+from deadletter.store.redrives.edits import edits_of_event, list_edits
+from tests.console.page import Page
+from tests.factories import NOW, make_parsed, store_some
+from tests.store.redriving import show
+
+PAYLOAD = '{"orderId": "ord-1", "amount": 18.40, "card": "4111111111111111"}'
+
+
+@pytest.fixture
+def event_id(client: FlaskClient, seeded: Engine) -> int:
+    """An event with a secret in its payload."""
+    assert client
+    with write(seeded) as session:
+        store_some(session, make_parsed(payload_text=PAYLOAD, error_message="edit me"), now=NOW)
+    with read(seeded) as session:
+        return session.scalar(select(func.max(models.Event.id))) or 0
+
+
+def fields(page: str) -> dict[str, str]:
+    found = Page(page)
+    hidden = {one["name"]: one.get("value", "") for one in found.all("input", type="hidden") if "name" in one}
+    return {name: hidden[name] for name in ("base", "digest")}
+
+
+def text_of(page: str) -> str:
+    return unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0]).removeprefix("\n")
+
+
+def test_an_edit_is_reviewed_before_it_is_planned(client: FlaskClient, seeded: Engine, event_id: int) -> None:
+    form = client.get(f"/events/{event_id}/edit").text
+    assert "4111111111111111" not in form
+    text = text_of(form).replace("18.40", "19.40")
+    reviewed = client.post(f"/events/{event_id}/edit", data=fields(form) | {"payload": text})
+    assert reviewed.status_code == 200
+    assert "+   &#34;amount&#34;: 19.40" in reviewed.text
+    confirmed = Page(reviewed.text).all("button", name="confirmed")[0]["value"]
+    planned = client.post(f"/events/{event_id}/edit", data=fields(form) | {"payload": text, "confirmed": confirmed})
+    assert planned.status_code == 303
+    redrive_id = int(planned.location.rpartition("/")[2])
+    with read(seeded) as session:
+        edit = list_edits(session, redrive_id).rows[0]
+    assert json.loads(edit.payload) == json.loads(PAYLOAD.replace("18.40", "19.40"))
+    assert "19.40" in edit.payload
+    page = client.get(planned.location).text
+    assert "Edited" in page
+    assert "1 event: see every diff" in page
+    shown = client.get(f"{planned.location}/edits").text
+    assert "19.40" in shown
+    assert "4111111111111111" not in shown
+    event_page = client.get(f"/events/{event_id}").text
+    assert "Edited, not sent" in event_page
+    assert "by ada" in event_page
+
+
+def test_what_was_not_reviewed_is_not_planned(client: FlaskClient, seeded: Engine, event_id: int) -> None:
+    form = client.get(f"/events/{event_id}/edit").text
+    given = fields(form) | {"payload": '{"a": 1}', "confirmed": "another text's digest"}
+    assert client.post(f"/events/{event_id}/edit", data=given).status_code == 200
+    with read(seeded) as session:
+        assert edits_of_event(session, event_id) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ('{\n"a": }', "line 2, column 6"),
+        (f'{{"card": "{MASK}#7"}}', "a mask that is none"),
+        (PAYLOAD, "Nothing changed"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_and_the_text_kept(
+    client: FlaskClient, event_id: int, payload: str, said: str
+) -> None:
+    form = client.get(f"/events/{event_id}/edit").text
+    answer = client.post(f"/events/{event_id}/edit", data=fields(form) | {"payload": payload})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert text_of(answer.text) == payload
+
+
+def test_an_edit_of_something_else_is_refused(client: FlaskClient, event_id: int) -> None:
+    answer = client.post(f"/events/{event_id}/edit", data={"digest": "old", "payload": "{}"})
+    assert answer.status_code == 409
+    assert client.get(f"/events/{event_id}/edit?base=999").status_code == 404
+
+
+def test_many_events_are_edited_by_a_transform_on_the_plans_page(client: FlaskClient, seeded: Engine) -> None:
+    first = client.post("/redrives", data={"filter": "function=orders-capture&status=unresolved"})
+    again = first.location.rpartition("/")[2]
+    patch = '[{"op": "add", "path": "/note", "value": "late"}]'
+    planned = client.post("/redrives", data={"again": again, "transform": patch})
+    assert planned.status_code == 303
+    redrive = show(seeded, int(planned.location.rpartition("/")[2]))
+    assert redrive.edit is not None
+    assert redrive.edit["changed"] == redrive.waiting > 0
+    edits = client.get(f"{planned.location}/edits").text
+    assert edits.count("&#34;note&#34;: &#34;late&#34;") == min(20, redrive.waiting)
+    wrong = client.post("/redrives", data={"again": planned.location.rpartition("/")[2], "transform": "nope("})
+    assert wrong.status_code == 422
+    assert "no JMESPath expression" in wrong.text
