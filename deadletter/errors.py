@@ -40,6 +40,10 @@ class SourceError(NetworkError):
         self.retry_after_s = retry_after_s
 
 
+class ObjectRefused(SourceError):
+    """One object may not be read, for want of a permission (often on its key). The others may be."""
+
+
 class TargetBusy(NetworkError):
     """The target asks us to slow down (429) or is briefly unwell (5xx), and did **not** take the event.
 

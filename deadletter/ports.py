@@ -94,7 +94,12 @@ class ObjectSource(Protocol):
         ...
 
     def fetch(self, ref: ObjectRef) -> ReceivedMessage | Skip | None:
-        """Return an object as a message, or why it is left alone; None where it is gone. Raises SourceError."""
+        """Return an object as a message, or why it is left alone; None where it is gone.
+
+        Raises:
+            ObjectRefused: This one may not be read.
+            SourceError: None can be read now.
+        """
         ...
 
     def delete(self, refs: Sequence[ObjectRef]) -> None:

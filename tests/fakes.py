@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from deadletter.event import ReceivedMessage
-from deadletter.ports import Answer, Outgoing, SourceState, TargetFacts
+from deadletter.errors import ObjectRefused
+from deadletter.event import ObjectRef, ReceivedMessage
+from deadletter.ports import Answer, Outgoing, Skip, SourceState, TargetFacts
 
 _numbers = itertools.count(1)
 
@@ -45,7 +46,8 @@ class FakeSource:
             self.visible.extend(messages)
             self._lock.notify_all()
 
-    def receive(self, *, most: int, wait_s: float) -> Sequence[ReceivedMessage]:
+    def receive(self, *, most: int, wait_s: float, hide_s: int | None = None) -> Sequence[ReceivedMessage]:
+        assert hide_s is None or 0 < hide_s <= 43_200
         with self._lock:
             self.receives += 1
             if self.error:
@@ -64,6 +66,13 @@ class FakeSource:
                     self.hidden.pop(message.receipt_handle, None)
             return left
 
+    def release(self, messages: Sequence[ReceivedMessage]) -> None:
+        with self._lock:
+            for message in messages:
+                if hidden := self.hidden.pop(message.receipt_handle, None):
+                    self.visible.append(hidden)
+            self._lock.notify_all()
+
     def reappear(self) -> None:
         """Let what was received and not deleted be visible again, as a visibility timeout does."""
         with self._lock:
@@ -76,6 +85,39 @@ class FakeSource:
             if self.error:
                 raise self.error
             return SourceState(depth=len(self.visible), in_flight=len(self.hidden), retention_s=345_600)
+
+
+@dataclass
+class FakeObjects:
+    """A prefix of a bucket in memory, which counts how often each key was fetched."""
+
+    contents: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Sizes that a listing says, where they are not those of the contents."""
+    refused: set[str] = field(default_factory=set)
+    fetched: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    listed_after: list[str] = field(default_factory=list)
+
+    def list_after(self, key: str, *, most: int = 1_000) -> Sequence[ObjectRef]:
+        self.listed_after.append(key)
+        keys = [each for each in sorted(self.contents) if each > key][:most]
+        return [ObjectRef("bucket", each, self.sizes.get(each, len(self.contents[each])), "e1") for each in keys]
+
+    def fetch(self, ref: ObjectRef) -> ReceivedMessage | Skip | None:
+        self.fetched.append(ref.key)
+        if ref.key in self.refused:
+            raise ObjectRefused(f"The permission s3:GetObject on {ref.key} is missing. Grant it to us.")
+        if ref.size is not None and ref.size > 1_000_000:
+            return Skip(ref, f"It has {ref.size:,} bytes: it was not fetched.")
+        if ref.key not in self.contents:
+            return None
+        return ReceivedMessage(ref.message_id, self.contents[ref.key], {"Key": ref.key})
+
+    def delete(self, refs: Sequence[ObjectRef]) -> None:
+        for ref in refs:
+            self.deleted.append(ref.key)
+            self.contents.pop(ref.key, None)
 
 
 Behaviour = Callable[[Outgoing], Answer | Exception]

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from deadletter.collect import Kept, Taken
 from deadletter.errors import SourceError
 from deadletter.event import ReceivedMessage
 from deadletter.ports import Clock, Source
-from deadletter.store import write
 from deadletter.store.rows import SourceRow
-from deadletter.store.sources import note_error
 from worker.committer import Committer
 from worker.room import Room
 from worker.threads import keep_doing
+from worker.trouble import back_off
 
 log = logging.getLogger(__name__)
 
 BATCH = 10
-LONGEST_PAUSE_S = 300.0
-"""The longest that a source that errs is left alone."""
-
 MOST_IN_HAND = 10
 """Receives that one receiver may have under way into the database: 100 messages."""
 
 _HELPER_WAIT_S = 0.5
 _ROOM_WAIT_S = 0.5
-_FIRST_PAUSE_S = 1.0
 _EMPTY_ENOUGH = 2
 
 Hand = deque[tuple[Sequence[ReceivedMessage], Future[Kept]]]
@@ -201,13 +193,4 @@ class Collector:
         """Write the error down for people to see; return how long to leave the source alone."""
         self._errors += 1
         self._flowing.clear()
-        longest = min(LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._errors - 1, 10))
-        pause_s = max(longest * random.uniform(0.5, 1.0), error.retry_after_s or 0.0)  # noqa: S311 - no secret
-        now = self._clock.now()
-        log.warning("a source errs", extra={"arn": self.row.arn, "error": str(error), "pause_s": round(pause_s, 1)})
-        try:
-            with write(self._engine) as session:
-                note_error(session, self.row.id, str(error), now, now + timedelta(seconds=pause_s))
-        except DBAPIError:
-            log.exception("a source's error could not be written down", extra={"arn": self.row.arn})
-        return pause_s
+        return back_off(self._engine, self._clock, self.row, error, errors=self._errors)

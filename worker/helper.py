@@ -26,6 +26,7 @@ from worker.activity import Activity, WatchedSource
 from worker.collecting import Collector
 from worker.committer import Committer
 from worker.names import new_name
+from worker.readers import way_of
 from worker.room import Room
 from worker.tending import Heart
 from worker.threads import SystemClock, keep_doing
@@ -85,6 +86,8 @@ class Helper:
         with read(self._engine) as session:
             rows = list_sources_with_senders(session, now=self._clock.now())
         for row in rows:
+            if way_of(row) != "receive":
+                continue
             if row.id in self._collectors:
                 self._collectors[row.id].row = row
             else:

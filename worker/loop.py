@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
@@ -14,29 +15,41 @@ from sqlalchemy import Engine
 
 from deadletter import aws
 from deadletter.outcome import RedriveStatus
-from deadletter.ports import Clock, Lookups, Source
+from deadletter.ports import Clock, Lookups, ObjectSource, ObservedSource, Source
 from deadletter.scouting import Scout
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
 from deadletter.store.redrives import list_redrives
 from deadletter.store.redrives.tending import list_open
 from deadletter.store.redrives.workers import SECOND_ON_SQLITE, brings_nothing, leave
+from deadletter.store.rows import SourceRow
 from deadletter.store.sources import list_sources_with_senders
+from deadletter.visits import ObjectVisit, ObservedVisit, Visit
 from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
 from worker.committer import Committer
 from worker.fetching import Fetcher
 from worker.helpers import Helpers, start_helper
 from worker.names import new_name
+from worker.readers import Readers
 from worker.room import Room
 from worker.sending import OpenTarget, Sender
 from worker.tending import Gauge, Heart, Tender
 from worker.threads import SystemClock, keep_doing
+from worker.visiting import Visitor
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 """How often to look for sources that were added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """How to open what is visited: a queue that is observed, a prefix of a bucket. By ARN."""
+
+    open_observed: Callable[[str], ObservedSource] = aws.open_source
+    open_objects: Callable[[str], ObjectSource] = aws.open_objects
 
 
 class Worker:
@@ -49,6 +62,7 @@ class Worker:
         open_target: Makes a target from its kind, ARN and invocation.
         open_lookups: Makes what is asked for what records leave out.
         clock: The time.
+        doors: Makes what is visited instead of received from.
     """
 
     def __init__(  # noqa: PLR0913 - the doors to the world, each by its name
@@ -60,6 +74,7 @@ class Worker:
         open_target: OpenTarget = aws.open_target,
         open_lookups: Callable[[], Lookups] = aws.open_lookups,
         clock: Clock | None = None,
+        doors: Doors | None = None,
     ) -> None:
         self.name = new_name()
         self._settings = settings
@@ -77,7 +92,8 @@ class Worker:
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
         self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
         self._fetcher = Fetcher(engine, open_lookups=open_lookups, clock=self._clock, stopping=self._stopping)
-        self._collectors: dict[int, Collector] = {}
+        self._doors = doors or Doors()
+        self._readers = Readers(settings.receivers, collector=self._collector, visitor=self._visitor)
         self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
         self._receiving = threading.Event()  # set: no more receives, no more claims
         self._ended = threading.Event()  # set: what was in hand is done, everything stops
@@ -86,12 +102,13 @@ class Worker:
         """Take and send nothing more; `run` returns once what is in hand is finished."""
         self._sender.stop()
         self._receiving.set()
+        self._readers.stop()
 
     def _opening(self, open_target: OpenTarget) -> OpenTarget:
         return lambda kind, arn, invocation: WatchedTarget(open_target(kind, arn, invocation), arn, self._activity)
 
     def _flowing(self) -> list[int]:
-        return [source_id for source_id, collector in self._collectors.copy().items() if collector.flows]
+        return [collector.row.id for collector in self._readers.collectors if collector.flows]
 
     def run(self, *, once: bool = False) -> bool:
         """Work until `stop`; *once*: until every source is empty and every redrive has ended.
@@ -110,7 +127,7 @@ class Worker:
         self.stop()
         well = self._finish()
         log.info("the worker ends", extra={"worker": self.name, "finished": well})
-        return well and not (once and any(collector.errs for collector in self._collectors.values()))
+        return well and not (once and self._readers.errs)
 
     def _start(self) -> None:
         self._heart.turn()  # before the first claim: what is claimed by nobody known to live becomes `unknown`
@@ -144,25 +161,30 @@ class Worker:
     def _look_for_sources(self) -> None:
         with read(self._engine) as session:
             rows = list_sources_with_senders(session, now=self._clock.now())
-        for row in rows:
-            if row.kind != "sqs" or row.observed or row.paused_at:
-                continue
-            if row.id in self._collectors:
-                self._collectors[row.id].row = row
-                continue
-            self._collectors[row.id] = Collector(
-                row,
-                open_source=self._open_source,
-                committer=self._committer,
-                engine=self._engine,
-                clock=self._clock,
-                wait_s=self._settings.receive_wait_s,
-                room=self._room,
-            )
-            self._collectors[row.id].start(self._settings.receivers, self._receiving)
+        self._readers.follow(rows)
+
+    def _collector(self, row: SourceRow) -> Collector:
+        return Collector(
+            row,
+            open_source=self._open_source,
+            committer=self._committer,
+            engine=self._engine,
+            clock=self._clock,
+            wait_s=self._settings.receive_wait_s,
+            room=self._room,
+        )
+
+    def _visitor(self, row: SourceRow) -> Visitor:
+        return Visitor(row, open_visit=self._visit, engine=self._engine, clock=self._clock)
+
+    def _visit(self, row: SourceRow, stopping: Callable[[], bool]) -> Visit:
+        if row.kind == "s3":
+            return ObjectVisit(self._engine, self._doors.open_objects(row.arn), clock=self._clock, stopping=stopping)
+        source = self._doors.open_observed(row.arn)
+        return ObservedVisit(self._engine, source, clock=self._clock, stopping=stopping)
 
     def _all_done(self) -> bool:
-        if not all(collector.idle for collector in self._collectors.values()) or not self._fetcher.is_done():
+        if not self._readers.idle or not self._fetcher.is_done():
             return False
         with read(self._engine) as session:
             running = list_redrives(session, status=RedriveStatus.RUNNING, limit=1).rows
@@ -173,7 +195,7 @@ class Worker:
         deadline = time.monotonic() + self._settings.stop_within_s
         self._helping.join()
         self._helpers.stop()
-        waits = [self._sender.wait, *(collector.wait for collector in self._collectors.values()), self._helpers.wait]
+        waits = [self._sender.wait, *self._readers.waits, self._helpers.wait]
         unfinished = [wait for wait in waits if not wait(max(0.0, deadline - time.monotonic()))]
         self._ended.set()
         if unfinished:
@@ -185,7 +207,7 @@ class Worker:
 
     def _left(self) -> list[str]:
         """Return what is in hand, and what becomes of it, as sentences."""
-        held = {one.row.name: one.in_hand for one in self._collectors.values() if one.in_hand}
+        held = {one.row.name: one.in_hand for one in self._readers.collectors if one.in_hand}
         receives = [
             f"{n} receives of {name} are not deleted there: what they hold comes again." for name, n in held.items()
         ]

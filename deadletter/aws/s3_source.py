@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from deadletter.aws.clients import Purpose, client
-from deadletter.aws.trouble import ERRORS, Trouble, kind_of, source_error
-from deadletter.errors import SourceError
+from deadletter.aws.trouble import ERRORS, Trouble, kind_of, sentence, source_error
+from deadletter.errors import ObjectRefused, SourceError
 from deadletter.event import BUCKET_ARN, ObjectRef, ReceivedMessage
 from deadletter.ports import Skip
 
@@ -52,13 +52,16 @@ class S3Source:
             with answer["Body"] as stream:
                 content: bytes = stream.read(MAX_OBJECT_BYTES + 1)
         except ERRORS as error:
-            if kind_of(error) is Trouble.MISSING:
+            kind, arn = kind_of(error), f"{self._arn} ({ref.key[:200]})"
+            if kind is Trouble.MISSING:
                 return None
-            raise source_error(error, action="s3:GetObject", arn=f"{self._arn} ({ref.key[:200]})") from error
+            if kind is Trouble.DENIED:
+                raise ObjectRefused(sentence(error, action="s3:GetObject", arn=arn)) from error
+            raise source_error(error, action="s3:GetObject", arn=arn) from error
         return _read(ref, content, answer)
 
     def delete(self, refs: Sequence[ObjectRef]) -> None:
-        """Delete objects, each only if it is still what was read; see `ObjectSource.delete`."""
+        """Delete objects, one by one; see `ObjectSource.delete`."""
         for ref in refs:
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=ref.key)

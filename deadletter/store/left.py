@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,13 +45,24 @@ def note_taken(session: Session, event_ids: Collection[int]) -> None:
         session.execute(taken.execution_options(synchronize_session=False))
 
 
-def known_messages(session: Session, source_id: int, message_ids: Collection[str]) -> set[str]:
-    """Return which of *message_ids* are stored already, or are objects that were skipped."""
+def stored_messages(session: Session, source_id: int, message_ids: Collection[str]) -> set[str]:
+    """Return which of *message_ids* are stored already."""
+    return _known(session, Record, source_id, message_ids)
+
+
+def skipped_messages(session: Session, source_id: int, message_ids: Collection[str]) -> set[str]:
+    """Return which of *message_ids* stand for objects that are left alone."""
+    return _known(session, SkippedObject, source_id, message_ids)
+
+
+def _known(
+    session: Session, model: type[Record | SkippedObject], source_id: int, message_ids: Collection[str]
+) -> set[str]:
+    as_kept = {kept(each, MAX_MESSAGE): each for each in message_ids}  # a key may hold what no database takes
     found: set[str] = set()
-    for some in parts({kept(each, MAX_MESSAGE) for each in message_ids}):
-        for model in (Record, SkippedObject):
-            query = select(model.message_id).where(model.source_id == source_id, model.message_id.in_(some))
-            found.update(session.scalars(query))
+    for some in parts(as_kept):
+        query = select(model.message_id).where(model.source_id == source_id, model.message_id.in_(some))
+        found.update(as_kept[message_id] for message_id in session.scalars(query))
     return found
 
 
@@ -83,12 +95,13 @@ def list_skipped(session: Session, source_id: int, *, limit: int = 20) -> list[S
 
 def get_cursor(session: Session, source_id: int) -> str:
     """Return the last key that a listing under way has dealt with; empty at its beginning."""
-    return session.scalar(select(Source.cursor).where(Source.id == source_id)) or ""
+    text = session.scalar(select(Source.cursor).where(Source.id == source_id))
+    return str(json.loads(text)) if text else ""
 
 
 def note_cursor(session: Session, source_id: int, key: str) -> None:
     """Note how far a listing has come; an empty *key* begins anew."""
-    moved = update(Source).where(Source.id == source_id).values(cursor=key or None)
+    moved = update(Source).where(Source.id == source_id).values(cursor=json.dumps(key) if key else None)
     session.execute(moved.execution_options(synchronize_session=False))
 
 

@@ -16,7 +16,7 @@ from deadletter.event import TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.manner import AT_ONCE, Manner
 from deadletter.outcome import Outcome
-from deadletter.ports import Source, Target
+from deadletter.ports import ObservedSource, Source, Target
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.check import recount
@@ -24,8 +24,8 @@ from deadletter.store.redrives import get_redrive
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import add_source
 from tests.factories import ACCOUNT, ADA, FUNCTION, make_parsed, store_some
-from tests.fakes import FakeSource, FakeTarget
-from worker.loop import Worker
+from tests.fakes import FakeObjects, FakeSource, FakeTarget
+from worker.loop import Doors, Worker
 from worker.threads import SystemClock
 
 CLOCK = SystemClock()
@@ -38,13 +38,16 @@ class World:
     engine: Engine
     settings: Settings
     sources: dict[str, FakeSource] = field(default_factory=dict)
+    objects: dict[str, FakeObjects] = field(default_factory=dict)
     targets: dict[str, FakeTarget] = field(default_factory=dict)
     _running: list[tuple[Worker, threading.Thread]] = field(default_factory=list)
 
-    def add_source(self, name: str = "orders-dlq", target: TargetRef | None = None) -> FakeSource:
+    def add_source(
+        self, name: str = "orders-dlq", target: TargetRef | None = None, mode: str | None = None
+    ) -> FakeSource:
         arn = ACCOUNT.format("sqs", name)
         with write(self.engine) as session:
-            add_source(session, arn, target=target, by=ADA, now=CLOCK.now())
+            add_source(session, arn, target=target, by=ADA, now=CLOCK.now(), mode=mode)
         return self.sources.setdefault(arn, FakeSource())
 
     def worker(self, **changes: float) -> Worker:
@@ -53,6 +56,7 @@ class World:
             self.engine,
             open_source=self.open_source,
             open_target=self.open_target,
+            doors=Doors(self.open_observed, lambda arn: self.objects[arn]),
         )
 
     def start(self, **changes: float) -> Worker:
@@ -75,6 +79,9 @@ class World:
         """Store failed events, as if they had been collected."""
         with write(self.engine) as session:
             store_some(session, *(make_parsed() for _ in range(count)))
+
+    def open_observed(self, arn: str) -> ObservedSource:
+        return self.sources.setdefault(arn, FakeSource())
 
     def open_source(self, arn: str) -> Source:
         return self.sources.setdefault(arn, FakeSource())

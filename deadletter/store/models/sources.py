@@ -27,7 +27,7 @@ class Source(Base):
     redrives_to: Mapped[str | None]
     """The DLQ that this queue's own redrive policy names: every receive counts towards moving a message on."""
     cursor: Mapped[str | None]
-    """How far a listing that is under way has come: the last key that was dealt with."""
+    """How far a listing that is under way has come: the last key that was dealt with, as a JSON text."""
     target_kind: Mapped[str | None]
     target_arn: Mapped[str | None]
     """Where its events are to be sent when their records do not say (a Lambda DLQ does not name its function)."""
