@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo test container lint lock bench clean
+.PHONY: help setup demo test container terraform lint lock bench clean
 
 help: ## List what make can do
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv from the hash-locked requirements
 
@@ -27,6 +27,21 @@ test: setup ## Run every test, two at a time; ARGS are pytest's
 container: setup ## Run the Dockerfile's own steps, its command and its health check, without a Docker engine
 	$(BIN)/python -m pytest tests/container -m container -p no:randomly $(ARGS)
 
+TF_STAMP := .venv-terraform/.installed
+
+$(TF_STAMP): terraform/requirements-check.lock
+	$(PYTHON) -m venv .venv-terraform
+	.venv-terraform/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+terraform: setup $(TF_STAMP) ## Check the Terraform: format, parse, every argument against the provider's schema, checkov
+	@if command -v terraform >/dev/null; then terraform fmt -check -diff -recursive terraform; \
+	elif command -v tofu >/dev/null; then tofu fmt -check -diff -recursive terraform; \
+	elif [ "$$REDRIVE_REQUIRE_TOOLS" = 1 ]; then echo "NOT RUN: the format. Neither terraform nor tofu is here." >&2; exit 1; \
+	else echo "NOT RUN: the format. Neither terraform nor tofu is here." >&2; fi
+	$(BIN)/python terraform/check_schema.py .venv-terraform/lib/python3.11/site-packages
+	.venv-terraform/bin/checkov --directory terraform --framework terraform --skip-download --quiet --compact
+
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +59,8 @@ lock: setup ## Lock the dependencies again, with hashes and without addresses (n
 	$(LOCK) --all-extras --upgrade -o requirements.lock
 	$(LOCK) -c requirements.lock -o requirements-service.lock
 	$(LOCK) --extra lambda -c requirements.lock -o requirements-lambda.lock
+	uv pip compile terraform/requirements-check.in --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header --python-version 3.11 -q -o terraform/requirements-check.lock
 
 clean: ## Remove the environment and the demo's data
 	rm -rf .venv .venv-terraform .demo
