@@ -14,7 +14,6 @@ COLLECT_WITHIN_S = 20.0
 
 READY = ALL_WAYS - {
     "lambda-destination/s3", "kinesis-esm/s3", "dynamodb-esm/s3",
-    "kinesis-esm/sqs", "dynamodb-esm/sqs", "sns-subscription",
 }  # fmt: skip
 """The back office's ways whose failures the product collects and sends again."""
 
@@ -142,7 +141,7 @@ class Story:
                 return events
             if problem := self.product.died():
                 raise CommandFailed(problem)
-            time.sleep(0.2)
+            time.sleep(0.5)  # each look is a process of its own
 
     def _redrive_all(self) -> dict[str, int]:
         """Redrive everything unresolved and wait for its end; exit code 1 only says that something failed again."""
