@@ -15,6 +15,7 @@ from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response
 
 from console import assets, context, problems, security, templating
+from console.sign_in import doors, gate
 from console.views import (
     audit,
     discovery,
@@ -23,11 +24,14 @@ from console.views import (
     groups,
     health,
     overview,
+    people,
     redrives,
     reports,
+    sign_in,
     sources,
     targets,
     workers,
+    you,
 )
 from deadletter.filters import MAX_ID
 from deadletter.settings import Settings
@@ -42,6 +46,12 @@ _HTMX_CONFIG = {
     "refreshOnHistoryMiss": True,
 }
 _ROOT = Path(__file__).resolve().parent
+
+
+_VIEWS = (
+    overview, groups, events, edits, redrives, sources, discovery, targets, reports, audit, workers, health,
+    sign_in, you, people,
+)  # fmt: skip
 
 
 class _Id(IntegerConverter):
@@ -74,23 +84,12 @@ def create_app(
     for part in (assets, problems, security):
         part.register(app)
     app.url_map.converters["int"] = _Id
-    for view in (
-        overview,
-        groups,
-        events,
-        edits,
-        redrives,
-        sources,
-        discovery,
-        targets,
-        reports,
-        audit,
-        workers,
-        health,
-    ):
+    for view in _VIEWS:
         app.register_blueprint(view.bp)
     app.add_url_rule("/", "home", _home)
     app.add_url_rule("/healthz", "healthz", _healthz)
+    doors.register_provider(settings, app.extensions)
+    gate.register(app)  # last: it knows a rule for every address, or there is no console
     return app
 
 

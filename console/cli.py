@@ -39,6 +39,9 @@ _MODULES = {
     "report": "report",
     "workers": "workers",
     "audit": "audit",
+    "link": "people",
+    "users": "people",
+    "tokens": "people",
 }
 
 

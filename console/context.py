@@ -13,12 +13,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter import aws, store
+from deadletter.access import Forbidden, Permission, Principal, Verdict
 from deadletter.actor import Actor
 from deadletter.ports import OpenRecords
 from deadletter.preflight.discovery import Consumer
 from deadletter.settings import Settings
 
 _KEY = "redrive"
+_NOBODY = "Nobody is signed in in this browser."
 
 
 def utc_now() -> datetime:
@@ -49,8 +51,8 @@ def settings() -> Settings:
 
 
 def operator() -> str:
-    """Return who acts: the settings' operator, until there is a sign-in."""
-    return settings().operator
+    """Return who acts, by the name that the record calls them. Raises Forbidden where nobody is signed in."""
+    return principal().name
 
 
 def where() -> str:
@@ -83,6 +85,25 @@ def now() -> datetime:
     if "now" not in g:
         g.now = _wiring().clock()
     return cast("datetime", g.now)
+
+
+def principal_or_none() -> Principal | None:
+    """Return who is asking; None where nobody is signed in."""
+    return cast("Principal | None", g.get("principal"))
+
+
+def principal() -> Principal:
+    """Return who is asking. Raises Forbidden where nobody is signed in."""
+    found = principal_or_none()
+    if found is None:
+        raise Forbidden(_NOBODY)
+    return found
+
+
+def may(permission: Permission, source_arn: str | None = None) -> Verdict:
+    """Return whether who is asking may do something, and where not, why not."""
+    found = principal_or_none()
+    return found.may(permission, source_arn) if found else Verdict(allowed=False, reason=_NOBODY)
 
 
 def session() -> Session:

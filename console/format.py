@@ -135,23 +135,26 @@ def visible(text: str) -> str:
     return storable(text).translate(_UNSEEN)
 
 
-def shown(text: str, secret_keys: frozenset[str] = frozenset()) -> Shown:
+def shown(text: str, secret_keys: frozenset[str] | None = frozenset()) -> Shown:
     """Return *text* fit to be shown: secrets masked, JSON indented with its numbers exact, cut at `SHOWN_CHARS`.
+
+    With None for *secret_keys* nothing is masked: for a person who may see it, and whom the audit trail then names.
 
     Total: what is no JSON, or is nested deeper than Python goes, comes back as the text it is, secrets masked as well.
     """
     pretty = _pretty(text, secret_keys)
-    safe = redact_text(text, secret_keys) if pretty is None else pretty
+    safe = pretty if pretty is not None else text if secret_keys is None else redact_text(text, secret_keys)
     cut = visible(safe[:SHOWN_CHARS])
     coloured = pretty is not None and len(cut) <= COLOURED_CHARS
     pieces = list(_json_pieces(cut)) if coloured else [Piece("", cut)]
     return Shown(pieces, pretty is not None, max(0, len(safe) - SHOWN_CHARS))
 
 
-def _pretty(text: str, secret_keys: frozenset[str]) -> str | None:
+def _pretty(text: str, secret_keys: frozenset[str] | None) -> str | None:
     try:
         value = json.loads(text, parse_float=_exact, parse_constant=_refuse)
-        dumped = json.dumps(redact_json(value, secret_keys), indent=2, ensure_ascii=False)
+        safe = value if secret_keys is None else redact_json(value, secret_keys)
+        dumped = json.dumps(safe, indent=2, ensure_ascii=False)
     except MAX_JSON_DEPTH_ERRORS:
         return None
     return _EXACT.sub(r"\1", dumped) if isinstance(value, dict | list) else None

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 from console.context import now, session
 from console.empty import Empty, alive, why_empty
 from console.forms import Listing
+from console.sign_in.scope import narrowed
 from deadletter.store import queries
 from deadletter.store.sources import list_sources
 
 
 def events_facts(listing: Listing) -> dict[str, Any]:
     """Return what `events/_list.html` shows: the page, how many match, and why it is empty if it is."""
-    page = queries.list_events(session(), listing.chosen, cursor=listing.cursor)
-    total = queries.count_events(session(), listing.chosen)
+    chosen = narrowed(listing.chosen)
+    page = queries.list_events(session(), chosen, cursor=listing.cursor)
+    total = queries.count_events(session(), chosen)
     return {"listing": listing, "page": page, "total": total, "empty": None if page.rows else empty("events", listing)}
 
 

@@ -9,13 +9,21 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from console.forms import local_path
+from deadletter.access import Forbidden
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove, NotFound, RedriveError
 
 log = logging.getLogger(__name__)
 
-_STATUS: dict[type[RedriveError], int] = {NotFound: 404, BadInput: 422, ChangedSincePlan: 409, IllegalMove: 409}
+_STATUS: dict[type[RedriveError], int] = {
+    Forbidden: 403,
+    NotFound: 404,
+    BadInput: 422,
+    ChangedSincePlan: 409,
+    IllegalMove: 409,
+}
 _TITLES = {
     400: "This request is not understood",
+    401: "Nobody is signed in",
     403: "Refused",
     404: "There is nothing here",
     405: "This address does not take that",
@@ -70,7 +78,7 @@ def _database_error(error: OperationalError) -> Answer:
 
 def _http_error(error: HTTPException) -> Answer:
     status = error.code or 500
-    own_words = status in {400, 403} and error.description
+    own_words = status in {400, 401, 403} and error.description
     return problem(status, str(own_words or _SENTENCES.get(status) or error.description))
 
 

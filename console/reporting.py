@@ -40,10 +40,10 @@ def read_range(pairs: Iterable[tuple[str, str]], *, now: datetime) -> EventFilte
     return given.with_(since=since, until=until)
 
 
-def read_report(session: Session, chosen: EventFilter, *, settings: Settings, now: datetime) -> Report:
-    """Return the report on the events that *chosen* means; it has both ends."""
+def read_report(session: Session, chosen: EventFilter, *, settings: Settings, made_by: str, now: datetime) -> Report:
+    """Return the report on the events that *chosen* means, which has both ends, for *made_by*."""
     facts = report_facts(session, chosen, now=now)
-    return make_report(facts, chosen=chosen, made_at=now, made_by=settings.operator, secret_keys=settings.secret_keys)
+    return make_report(facts, chosen=chosen, made_at=now, made_by=made_by, secret_keys=settings.secret_keys)
 
 
 def stream_events(engine: Engine, chosen: EventFilter, stream: Stream, *, settings: Settings) -> Iterator[str]:

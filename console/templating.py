@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, url_for
 
 from console import charts, context, discovered, edits, life, progress
 from console import format as fmt
 from console.forms import STANDINGS
+from deadletter.access import Permission
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.redact import MASK, redact_json, redact_text
@@ -68,11 +70,12 @@ def register(app: Flask, settings: Settings) -> None:
     keys = settings.secret_keys
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of)
-    app.jinja_env.filters.update(named=named, growth=growth)
+    app.jinja_env.filters.update(named=named, growth=growth, host=_host)
     app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
     app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
     app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
     app.jinja_env.globals.update(subject_link=subject_link, standings=STANDINGS)
+    app.jinja_env.globals.update(asking=context.principal_or_none, may=context.may, can=Permission)
 
 
 def redacted(text: str, keys: frozenset[str]) -> str:
@@ -138,6 +141,10 @@ def subject_link(kind: str, subject: str) -> str | None:
     endpoint, name = _PAGES[kind]
     number: dict[str, Any] = {name: int(subject)}
     return url_for(endpoint, **number)
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or address
 
 
 def _ahead(moment: datetime) -> bool:

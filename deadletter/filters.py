@@ -30,16 +30,17 @@ class EventFilter:
 
     `since` and `until` bound the time of the first failure, `since <= occurred_at < until`; both aware. `text` must
     occur in the error or the payload, each of its words. `function` is a function's name, or a queue's where the
-    function is not known. `groups` lets through the events of any of them: what ticking several groups means. `state`
-    and `assignee` are those of the event's group; the assignee `nobody` means that it has none. `as_of`
-    narrows nothing: it is when the filter was read, which decides what is still snoozed. `expires` bounds, as a
-    pair, when AWS drops what only AWS still holds of the event.
+    function is not known. `groups` lets through the events of any of them: what ticking several groups means;
+    `sources` those that came by any of them. `state` and `assignee` are those of the event's group; the assignee
+    `nobody` means that it has none. `as_of` narrows nothing: it is when the filter was read, which decides what is
+    still snoozed. `expires` bounds, as a pair, when AWS drops what only AWS still holds of the event.
     """
 
     status: EventStatus | None = None
     group: int | None = None
     groups: tuple[int, ...] | None = None
     source: int | None = None
+    sources: tuple[int, ...] | None = None
     function: str | None = None
     error_type: str | None = None
     producer: Producer | None = None
@@ -167,7 +168,7 @@ def _read(name: str, value: str, now: datetime) -> object:
             return _one_of(name, value)
         case "group" | "source":
             return _identifier(name, value)
-        case "groups":
+        case "groups" | "sources":
             return tuple(sorted({_identifier(name, one.strip()) for one in value.split(",")}))
         case "since" | "until" | "expires":
             return _read_expires(value, now) if name == "expires" else read_time(value, now=now)

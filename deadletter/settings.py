@@ -10,12 +10,34 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from deadletter.errors import BadInput
 
-_YES = frozenset({"1", "yes", "true", "on"})
-_NO = frozenset({"", "0", "no", "false", "off"})
+
+class SignIn(StrEnum):
+    """How people come in.
+
+    `link`: by a link that works once, printed where the console is started; on this machine only. `accounts`: by
+    password or by the sign-in provider. `off`: whoever reaches the console on this machine may do everything.
+    """
+
+    LINK = "link"
+    ACCOUNTS = "accounts"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oidc:
+    """The sign-in provider (OpenID Connect); `roles` says which of its groups brings which role (see `role_map`)."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    roles: str = ""
+    groups_claim: str = "groups"
+    scope: str = "openid email profile"
 
 
 _REGION = r"[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-\d{1,2}"
@@ -39,10 +61,11 @@ class Settings:
     silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
     what it was sending counts as `unknown`. `share` is the most of a function's reserved concurrency that redrives
     take, 0 to 1. `processes` are how many a worker may use to collect, itself included; `stop_within_s` is how long it
-    may take to finish what it has in hand. `allow_remote` lets the console listen beyond this machine, although it has
-    no sign-in yet. `roles` are taken for everything in their accounts. `metrics_token` lets monitoring on other
-    machines read `/metrics`. `allowed_accounts` may be
-    redriven to beside the account of the source.
+    may take to finish what it has in hand. `roles` are taken for everything in their accounts, and `allowed_accounts`
+    may be redriven to beside the account of the source. `metrics_token` lets monitoring on other machines read
+    `/metrics`. `public_url` is the console's address as browsers know it, where something stands in front of it.
+    `session_hours` is how long a browser stays signed in. `admin_password` is that of the user `admin`, who is added
+    where there is none yet.
     """
 
     data_dir: Path = Path("data")
@@ -63,9 +86,13 @@ class Settings:
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
     allowed_accounts: frozenset[str] = field(default_factory=frozenset)
-    allow_remote: bool = False
     roles: tuple[Role, ...] = ()
     metrics_token: str = field(default="", repr=False)
+    sign_in: SignIn = SignIn.LINK
+    session_hours: float = 12.0
+    public_url: str = ""
+    oidc: Oidc | None = None
+    admin_password: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:
@@ -99,9 +126,13 @@ class Settings:
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
             allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")),
-            allow_remote=_flag(env, "REDRIVE_ALLOW_REMOTE"),
             roles=_roles(env.get("REDRIVE_ROLES", "")),
             metrics_token=env.get("REDRIVE_METRICS_TOKEN", ""),
+            sign_in=_sign_in(env),
+            session_hours=_number(env, "REDRIVE_SESSION_HOURS", 12.0, least=0.1, most=720),
+            public_url=_public_url(env),
+            oidc=_oidc(env),
+            admin_password=_secret(env, "REDRIVE_ADMIN_PASSWORD"),
         )
 
 
@@ -126,11 +157,47 @@ def _whole(env: Mapping[str, str], name: str, default: int, *, least: int, most:
     return int(value)
 
 
-def _flag(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(name, "").strip().lower()
-    if text not in _YES | _NO:
-        raise BadInput(f"{name} is {env[name]!r}, and must be 1 (yes) or 0 (no).")
-    return text in _YES
+def _sign_in(env: Mapping[str, str]) -> SignIn:
+    text = env.get("REDRIVE_SIGN_IN", "").strip().lower() or SignIn.LINK
+    if text not in set(SignIn):
+        raise BadInput(f"REDRIVE_SIGN_IN is {text[:40]!r}, and must be one of: {', '.join(SignIn)}.")
+    return SignIn(text)
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    url = env.get("REDRIVE_PUBLIC_URL", "").strip().rstrip("/")
+    if url and not url.startswith(("https://", "http://")):
+        raise BadInput(f"REDRIVE_PUBLIC_URL is {url[:80]!r}, and must be like https://redrive.example.com.")
+    return url
+
+
+def _oidc(env: Mapping[str, str]) -> Oidc | None:
+    issuer, client_id = (env.get(name, "").strip() for name in ("REDRIVE_OIDC_ISSUER", "REDRIVE_OIDC_CLIENT_ID"))
+    if not issuer:
+        return None
+    if not client_id:
+        raise BadInput(
+            "REDRIVE_OIDC_ISSUER is set and REDRIVE_OIDC_CLIENT_ID is not: the provider has to know who asks."
+        )
+    return Oidc(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=_secret(env, "REDRIVE_OIDC_CLIENT_SECRET"),
+        roles=env.get("REDRIVE_OIDC_ROLES", ""),
+        groups_claim=env.get("REDRIVE_OIDC_GROUPS_CLAIM") or "groups",
+        scope=env.get("REDRIVE_OIDC_SCOPE") or "openid email profile",
+    )
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """Return a secret from its variable, or from the file that `NAME_FILE` names, as containers mount them."""
+    path = env.get(f"{name}_FILE", "")
+    if not path:
+        return env.get(name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{name}_FILE names {path}, which cannot be read ({error}).") from error
 
 
 def _optional_number(env: Mapping[str, str], name: str, *, least: float, most: float) -> float | None:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.orm import Session
 
-from deadletter.settings import Settings
+from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, upgrade, write
 from deadletter.store.models import Base
 from tests.fakes import FakeClock
@@ -69,7 +69,7 @@ def make_postgres_database(server: str, name: str) -> str:
 @pytest.fixture
 def settings(tmp_path: Path, sqlite_template: Path) -> Settings:
     """Settings of a console of the test's own: an empty SQLite database at Alembic head in a temporary folder."""
-    settings = Settings(data_dir=tmp_path / "data", operator="ada")
+    settings = Settings(data_dir=tmp_path / "data", operator="ada", sign_in=SignIn.OFF)
     settings.data_dir.mkdir()
     shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
     return settings

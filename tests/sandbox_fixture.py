@@ -57,7 +57,7 @@ def lambda_client(sandbox: Sandbox) -> Iterator[Any]:
         endpoint_url=sandbox.lambda_endpoint,
         region_name=sandbox.region,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the sandbox checks none
+        aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}),
     )
     yield client

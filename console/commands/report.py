@@ -57,7 +57,9 @@ def _parts(engine: Engine, chosen: EventFilter, kind: str, settings: Settings) -
         if chosen.group is not None:
             get_group(session, chosen.group, now=now)
         if kind in {*Document}:
-            yield document(read_report(session, chosen, settings=settings, now=now), Document(kind))
+            yield document(
+                read_report(session, chosen, settings=settings, made_by=settings.operator, now=now), Document(kind)
+            )
     if kind in {*Stream}:
         yield from stream_events(engine, chosen, Stream(kind), settings=settings)
 

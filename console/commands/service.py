@@ -10,12 +10,17 @@ import sys
 
 import click
 import waitress  # type: ignore[import-untyped]  # it ships no types
+from sqlalchemy import Engine
 
 from console.app import create_app
-from console.commands.database import database, said_plainly
+from console.commands.database import actor, database, said_plainly, utc_now
+from console.commands.people import new_link
+from deadletter.access import Grant, Role
 from deadletter.errors import BadInput, RedriveError
-from deadletter.settings import Settings
+from deadletter.settings import Settings, SignIn
+from deadletter.store import audit, read, write
 from deadletter.store import upgrade as upgrade_store
+from deadletter.store.people import users
 
 log = logging.getLogger("redrive")
 _THREADS = 8
@@ -31,22 +36,45 @@ def serve(*, host: str | None, port: int | None) -> None:
     with database() as (settings, engine):
         host = host or settings.host
         port = settings.port if port is None else port
-        check_host(host, settings)
+        add_first_admin(settings, engine)
+        check_host(host, settings, engine)
         server = _listen(create_app(settings, engine), host, port)
-        log.info("The console is at http://%s:%s", _in_url(host), server.effective_port)
+        address = f"http://{_in_url(host)}:{server.effective_port}"
+        log.info("The console is at %s", address)
+        if settings.sign_in is SignIn.LINK:
+            log.info("Sign in, once, by %s", new_link(settings, engine, address=address))
         # waitress ends on SystemExit as on Ctrl-C: it closes its socket and lets running requests end.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         server.run()
 
 
-def check_host(host: str, settings: Settings) -> None:
-    """Raise BadInput for an address that others can reach, unless that is wanted."""
-    if not _is_loopback(host) and not settings.allow_remote:
+def add_first_admin(settings: Settings, engine: Engine) -> None:
+    """Add the user `admin` where the settings have a password for one and there is none yet; never change one."""
+    if not settings.admin_password:
+        return
+    with write(engine) as session:
+        if users.by_name(session, "admin") is None:
+            grants, now = [Grant(Role.ADMIN)], utc_now()
+            users.add_user(session, "admin", grants=grants, password=settings.admin_password, now=now)
+            audit.note(session, actor(settings), "add", "user", "admin", details={"roles": ["admin"]}, now=now)
+
+
+def check_host(host: str, settings: Settings, engine: Engine) -> None:
+    """Raise BadInput for an address that others can reach, unless everybody has to sign in there by an account."""
+    if _is_loopback(host):
+        return
+    if settings.sign_in is not SignIn.ACCOUNTS:
         raise BadInput(
-            f"{host} can be reached by others, and the console has no sign-in yet: whoever reaches it can read "
-            "payloads and redrive. Put something in front that signs people in, then set REDRIVE_ALLOW_REMOTE=1 and "
-            "REDRIVE_ALLOWED_HOSTS."
+            f"Others can reach {host}, and REDRIVE_SIGN_IN is {settings.sign_in}, which is for this machine only. "
+            "Set REDRIVE_SIGN_IN=accounts, add somebody by `redrive users add NAME --role admin --password-stdin` or "
+            "name a sign-in provider by REDRIVE_OIDC_ISSUER, and say the console's own names in REDRIVE_ALLOWED_HOSTS."
         )
+    with read(engine) as session:
+        if not settings.oidc and not users.anybody_can_sign_in(session):
+            raise BadInput(
+                "Nobody could sign in: there is no sign-in provider, and no user has a password. Name a provider by "
+                "REDRIVE_OIDC_ISSUER, or run `redrive users add NAME --role admin --password-stdin`."
+            )
 
 
 def _is_loopback(host: str) -> bool:

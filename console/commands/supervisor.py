@@ -15,7 +15,6 @@ from types import FrameType
 import click
 
 from console.commands.database import said_plainly
-from console.commands.service import check_host
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 from deadletter.store import upgrade
@@ -42,7 +41,6 @@ def up(*, host: str | None, port: int | None) -> int:
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     log.setLevel(logging.INFO)
     settings = Settings.from_env()
-    check_host(host or settings.host, settings)
     with said_plainly():
         upgrade(settings)
     serve = ["serve", *(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]

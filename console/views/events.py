@@ -13,13 +13,15 @@ from console import life, lists
 from console.context import actor, engine, now, session, settings
 from console.edits import shown_edit
 from console.forms import Listing, local_path, read_selection
+from console.sign_in.scope import check_selection
 from deadletter import store
+from deadletter.access import Permission
 from deadletter.errors import NotFound
 from deadletter.event import FailedEvent
 from deadletter.fingerprint.frames import in_app_frames
 from deadletter.outcome import EventStatus
 from deadletter.redact import redact_text
-from deadletter.store import queries
+from deadletter.store import audit, queries
 from deadletter.store.redrives.edits import edits_of_event
 from deadletter.store.rows import EventDetail, EventRow
 from deadletter.store.sources import list_sources
@@ -44,7 +46,8 @@ def index() -> str:
 @bp.get("/<int:event_id>")
 def show(event_id: int) -> str:
     """Show one event: its error, its payload, its records, its life."""
-    return render_template("events/show.html", **_event_facts(queries.get_event(session(), event_id)))
+    detail = queries.get_event(session(), event_id)
+    return render_template("events/show.html", **_event_facts(detail, settings().secret_keys))
 
 
 @bp.get("/<int:event_id>/raw")
@@ -63,6 +66,7 @@ def raw(event_id: int) -> Response:
 def archive() -> Response:
     """Hide the selected events from the lists of what is open; nothing is deleted."""
     chosen = read_selection(request.form, now=now())
+    check_selection(Permission.TRIAGE, chosen)
     with store.write(engine()) as writing:
         return _back("archived", queries.archive_events(writing, chosen, by=actor(), now=now()))
 
@@ -71,8 +75,18 @@ def archive() -> Response:
 def unarchive() -> Response:
     """Bring the selected events back."""
     chosen = read_selection(request.form, now=now())
+    check_selection(Permission.TRIAGE, chosen)
     with store.write(engine()) as writing:
         return _back("unarchived", queries.unarchive_events(writing, chosen, by=actor(), now=now()))
+
+
+@bp.post("/<int:event_id>/reveal")
+def reveal(event_id: int) -> str:
+    """Show one event with nothing masked, this once; the audit trail says who looked."""
+    with store.write(engine()) as writing:
+        audit.note(writing, actor(), "reveal", "event", event_id, now=now())
+    detail = queries.get_event(session(), event_id)
+    return render_template("events/show.html", **_event_facts(detail, None))
 
 
 def _back(done: str, n: int) -> Response:
@@ -95,18 +109,19 @@ def _list_facts(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _event_facts(detail: EventDetail) -> dict[str, Any]:
-    failure, keys = life.latest_failure(detail), settings().secret_keys
+def _event_facts(detail: EventDetail, keys: frozenset[str] | None) -> dict[str, Any]:
+    failure = life.latest_failure(detail)
     payload = life.read_record(detail.main).payload_text
     return {
         "detail": detail,
+        "revealed": keys is None,
         "failure": failure,
         "frames": [Frame(text.rstrip("\n"), bool(in_app_frames([text]))) for text in failure.stack_trace or ()],
         "silence": _silence(failure),
         "payload": None if payload is None else fmt.shown(payload, keys),
         "raw": {record.id: fmt.shown(record.body, keys) for record in detail.records},
         "life": life.steps(detail),
-        "edits": [shown_edit(edit, keys) for edit in edits_of_event(session(), detail.event.id)],
+        "edits": [shown_edit(edit, settings().secret_keys) for edit in edits_of_event(session(), detail.event.id)],
         "blocked": _why_not(detail.event),
     }
 

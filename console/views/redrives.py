@@ -14,7 +14,9 @@ from console.context import actor, engine, now, open_records, session, settings
 from console.edits import shown_edit
 from console.empty import alive
 from console.forms import Form, Listing, read_id, read_rate, read_selection, read_transform
+from console.sign_in.scope import check_selection
 from deadletter import redrive as use
+from deadletter.access import Permission
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
 from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome, RedriveStatus
@@ -99,6 +101,7 @@ def cancel(redrive_id: int) -> Response | tuple[str, int]:
 
 
 def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
+    check_selection(Permission.REDRIVE, chosen)
     target = form.get("target", "").strip()
     return use.create_plan(
         engine(),

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, Response, render_template, request
 
-from console.context import engine, now, session, settings
+from console.context import engine, now, operator, session, settings
 from console.documents import Document, chart_of, document
 from console.export import Stream
 from console.reporting import read_range, read_report, stream_events
+from console.sign_in.scope import narrowed
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 
@@ -32,7 +33,7 @@ def index() -> str | tuple[str, int]:
         chosen = _range()
     except BadInput as error:
         return _refused(error)
-    report = read_report(session(), chosen, settings=settings(), now=now())
+    report = read_report(session(), chosen, settings=settings(), made_by=operator(), now=now())
     return _page(report=report, chart=chart_of(report), query=chosen.to_query())
 
 
@@ -63,12 +64,12 @@ def _kind() -> Document | Stream:
 
 
 def _document(chosen: EventFilter, kind: Document) -> str:
-    return document(read_report(session(), chosen, settings=settings(), now=now()), kind)
+    return document(read_report(session(), chosen, settings=settings(), made_by=operator(), now=now()), kind)
 
 
 def _events(chosen: EventFilter, stream: Stream) -> Iterator[str]:
     """Return the stream, its first lines already read: a database that fails must do so before the answer begins."""
-    blocks = stream_events(engine(), chosen, stream, settings=settings())
+    blocks = stream_events(engine(), narrowed(chosen), stream, settings=settings())
     first = next(blocks, "")
     return _beginning_with(first, blocks)
 

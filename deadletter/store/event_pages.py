@@ -49,7 +49,7 @@ def count_events(session: Session, chosen: EventFilter, cap: int = 1_000) -> Cou
     parts = {name for name, _ in chosen.parts()}
     if parts <= {"status", "group", "groups", "function", "state", "assignee"}:
         return Count(_counted_by_status(session, chosen))
-    if parts <= {"source", "producer", "group", "groups", "function", "state", "assignee"}:
+    if parts <= {"source", "sources", "producer", "group", "groups", "function", "state", "assignee"}:
         return Count(_counted_by_origin(session, chosen))
     first = select(Event.id).where(*event_conditions(session, chosen)).limit(cap + 1).subquery()
     n = session.scalar(select(func.count()).select_from(first)) or 0
@@ -148,7 +148,7 @@ def _counted_by_status(session: Session, chosen: EventFilter) -> int:
 
 def _counted_by_origin(session: Session, chosen: EventFilter) -> int:
     query = select(func.sum(GroupSource.n)).join(Group, Group.id == GroupSource.group_id)
-    rest = chosen.with_(source=None, producer=None)
+    rest = chosen.with_(source=None, sources=None, producer=None)
     query = query.where(*came_by(chosen), *group_conditions(session, rest))
     return int(session.scalar(query) or 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select
@@ -12,7 +13,8 @@ from deadletter.outcome import GroupState
 from deadletter.store import search
 from deadletter.store.counters import EMPTY
 from deadletter.store.instant import HOUR, hour_of, micros
-from deadletter.store.models import Event, Group, GroupHour, GroupSource
+from deadletter.store.models import Event, Group, GroupHour, GroupSource, Source
+from deadletter.store.rowset import parts
 
 _RECENT_HITS = 1_000
 
@@ -23,6 +25,7 @@ def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True
     found += _of_groups(Event.group_id, chosen)
     if live := live_conditions(chosen):
         found.append(Event.group_id.in_(select(Group.id).where(*live)))
+    found += _of_sources(Event.source_id, chosen)
     if chosen.since is not None:
         found.append(Event.occurred_at >= chosen.since)
     if chosen.until is not None:
@@ -38,7 +41,8 @@ def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True
 
 def came_by(chosen: EventFilter) -> list[ColumnElement[bool]]:
     """Return what a row of `group_sources` must meet."""
-    return _equal(GroupSource, chosen, ("source", "source_id"), ("producer", "producer"), common=())
+    equal = _equal(GroupSource, chosen, ("source", "source_id"), ("producer", "producer"), common=())
+    return [*equal, *_of_sources(GroupSource.source_id, chosen)]
 
 
 def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElement[bool]]:
@@ -84,6 +88,20 @@ def _expiring(chosen: EventFilter) -> list[ColumnElement[bool]]:
         return []
     since, until = chosen.expires
     return [Event.expires_at >= since, Event.expires_at < until]
+
+
+def source_arns_of(session: Session, selection: EventFilter | Sequence[int]) -> Sequence[str]:
+    """Return the ARNs of the sources that the events of *selection* came by."""
+    if isinstance(selection, EventFilter):
+        conditions = [and_(True, *event_conditions(session, selection))]  # noqa: FBT003 - SQL's TRUE: an empty filter
+    else:
+        conditions = [Event.id.in_(some) for some in parts(sorted(set(selection)))]
+    came = (exists().where(Event.source_id == Source.id, condition) for condition in conditions)
+    return session.scalars(select(Source.arn).where(or_(False, *came)).order_by(Source.id)).all()  # noqa: FBT003
+
+
+def _of_sources(column: SQLColumnExpression[int], chosen: EventFilter) -> list[ColumnElement[bool]]:
+    return [] if chosen.sources is None else [column.in_(chosen.sources)]
 
 
 def _of_groups(column: SQLColumnExpression[int], chosen: EventFilter) -> list[ColumnElement[bool]]:

@@ -146,6 +146,11 @@ def list_sources_with_senders(session: Session, *, now: datetime) -> Sequence[So
     return [replace(row, senders=senders.get(row.id, {})) for row in list_sources(session, now=now)]
 
 
+def list_source_arns(session: Session) -> Mapping[int, str]:
+    """Return the ARN of every source, by its id."""
+    return dict(session.execute(select(Source.id, Source.arn)).tuples().all())
+
+
 def get_source(session: Session, source_id: int, *, now: datetime | None = None) -> SourceRow:
     """Return one source; its growth is counted only where *now* is given. Raises NotFound."""
     source = session.get(Source, source_id, populate_existing=True)

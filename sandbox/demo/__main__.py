@@ -24,6 +24,8 @@ DEMO_SETTINGS = {
     "REDRIVE_OPERATOR": "on-call",
 }
 
+_OF_THE_DEMO = ("--user", DEMO_SETTINGS["REDRIVE_OPERATOR"], "--role", "admin", "--days", "1")
+
 
 def main() -> int:
     """Run the demo; return 0, or 1 when a check of the story did not hold."""
@@ -60,11 +62,12 @@ def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
     """Start the sandbox, its shop, the worker and the console; end them all in the other order."""
     with Sandbox(data_dir / "sandbox") as box:
         shop = Shop(box, ways=READY)
-        product = Product(data_dir, {**box.env, **DEMO_SETTINGS})
+        product = Product(data_dir, {**box.env, **DEMO_SETTINGS, "REDRIVE_PORT": str(port)})
         try:
             product.start("console", "serve", "--port", str(port))
             product.console = f"http://127.0.0.1:{port}"
             wait_until_served(f"{product.console}/healthz")
+            product.token = product.run("tokens", "add", "demo", *_OF_THE_DEMO).strip()
             _register_sources(shop, product)
             product.start("worker", "work")
             yield shop, product
@@ -95,9 +98,11 @@ def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
 def _stay(shop: Shop, product: Product, args: argparse.Namespace) -> int:
     shop.orders(args.orders)
     shop.office_orders()
+    link = product.run("link").strip()
     print(
         f"""
-  The console            http://127.0.0.1:{args.port}
+  The console            {link}
+                         (signs you in, once; from then on it is http://127.0.0.1:{args.port})
   The sandbox            {shop.box.lambda_endpoint}    send more orders, deploy the fix, roll it back
 
   {args.orders} orders are on their way; those that fail for good appear within seconds.

@@ -29,6 +29,8 @@ class Product:
         self.env = {**os.environ, **env, "REDRIVE_DATA_DIR": str(data_dir)}
         self.console = ""
         """Where the console answers, once it does."""
+        self.token = ""
+        """What lets the demo itself into the console."""
         self.running: list[subprocess.Popen[bytes]] = []
 
     def run(self, *args: str, ok: Sequence[int] = (0,)) -> str:
@@ -50,7 +52,8 @@ class Product:
     def post(self, path: str, **fields: str) -> None:
         """Send a form to a page of the console, as its button does."""
         form = urllib.parse.urlencode(fields).encode()
-        request = urllib.request.Request(f"{self.console}{path}", form, {"Origin": self.console}, method="POST")  # noqa: S310 - our own loopback address
+        headers = {"Origin": self.console, "Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(f"{self.console}{path}", form, headers, method="POST")  # noqa: S310 - loopback
         try:
             with urllib.request.urlopen(request, timeout=20):  # noqa: S310 - the same
                 return

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 
 from console.app import create_app
-from deadletter.settings import Settings
+from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, write
 from tests.factories import make_parsed, store_some
 from tests.seed import seed
@@ -68,7 +68,7 @@ def seeded(settings: Settings, seeded_file: bytes) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def reader(seeded_file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """A console after a bad week that all tests share: for those that only read."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), operator="ada")
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), operator="ada", sign_in=SignIn.OFF)
     (settings.data_dir / "redrive.db").write_bytes(seeded_file)
     engine = make_engine(settings)
     yield create_app(settings, engine, clock=lambda: NOW).test_client()

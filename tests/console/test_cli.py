@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -21,11 +21,13 @@ from console.commands.output import when
 from console.commands.report import write_file
 from console.commands.send import exit_code
 from console.commands.service import check_host
+from deadletter.access import Grant, Role
 from deadletter.errors import BadInput
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.redrive import cancel, create_plan, start
-from deadletter.settings import Settings
-from deadletter.store import make_engine, read
+from deadletter.settings import Oidc, Settings, SignIn
+from deadletter.store import make_engine, read, write
+from deadletter.store.people.users import add_user
 from deadletter.store.redrives import get_redrive, list_redrives
 from tests.conftest import make_postgres_database
 from tests.factories import ACCOUNT, ADA, FUNCTION, GRACE, NOW, QUEUE
@@ -547,15 +549,24 @@ def test_the_console_serves_until_it_is_told_to_end(console: subprocess.Popen[st
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]"])
-def test_the_console_listens_on_this_machine(host: str) -> None:
-    check_host(host, Settings())
+def test_the_console_listens_on_this_machine(host: str, settings: Settings, sqlite_engine: Engine) -> None:
+    check_host(host, settings, sqlite_engine)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "console.example.com"])  # noqa: S104 - refused
-def test_the_console_refuses_to_be_reached_by_others_unless_that_is_wanted(host: str) -> None:
-    with pytest.raises(BadInput, match=r"has no sign-in yet.*REDRIVE_ALLOW_REMOTE=1"):
-        check_host(host, Settings())
-    check_host(host, Settings(allow_remote=True))
+def test_the_console_refuses_to_be_reached_by_others_unless_somebody_can_sign_in(
+    host: str, settings: Settings, sqlite_engine: Engine
+) -> None:
+    for way in (SignIn.OFF, SignIn.LINK):
+        with pytest.raises(BadInput, match=r"Others can reach .*REDRIVE_SIGN_IN=accounts"):
+            check_host(host, replace(settings, sign_in=way), sqlite_engine)
+    with_accounts = replace(settings, sign_in=SignIn.ACCOUNTS)
+    with pytest.raises(BadInput, match=r"Nobody could sign in.*redrive users add"):
+        check_host(host, with_accounts, sqlite_engine)
+    check_host(host, replace(with_accounts, oidc=Oidc(issuer="https://id.example.com", client_id="x")), sqlite_engine)
+    with write(sqlite_engine) as session:
+        add_user(session, "ada", grants=[Grant(Role.ADMIN)], password="correct horse battery", now=NOW)
+    check_host(host, with_accounts, sqlite_engine)
 
 
 def test_serving_to_others_is_refused_by_the_command(run: Run) -> None:

@@ -18,7 +18,7 @@ from tests.console.conftest import NOW
 from tests.factories import FUNCTION
 from tests.statements import counted
 
-TOKEN = "scrape-me"  # noqa: S105 - an example
+TOKEN = "scrape-me"
 Client = Callable[..., FlaskClient]
 
 

@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from console.app import create_app
 from deadletter.event import TargetKind, TargetRef
-from deadletter.settings import Settings
+from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, upgrade, write
 from deadletter.store.sources import add_source
 from sandbox.demo.processes import Product, wait_until_served
@@ -91,7 +91,7 @@ def product(sandbox: Sandbox, shop: Shop, tmp_path: Path) -> Iterator[Product]:
 @pytest.fixture(scope="session")
 def seeded_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a console after a bad week, in a thread of this process; nobody writes to it."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("week"))
+    settings = Settings(data_dir=tmp_path_factory.mktemp("week"), sign_in=SignIn.OFF)
     shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
     engine = make_engine(settings)
     seed(engine, now=datetime.now(tz=UTC), share=1 / 20)

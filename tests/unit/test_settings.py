@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deadletter.errors import BadInput
-from deadletter.settings import Settings
+from deadletter.settings import Oidc, Settings, SignIn
 
 
 def test_an_empty_environment_gives_the_defaults_but_for_who_is_logged_in() -> None:
@@ -13,7 +13,7 @@ def test_an_empty_environment_gives_the_defaults_but_for_who_is_logged_in() -> N
 
 
 def test_a_variable_set_to_nothing_is_one_not_set() -> None:
-    names = ("DATA_DIR", "HOST", "PORT", "ALLOWED_HOSTS", "RATE", "SETTLE_S", "ALLOW_REMOTE", "OPERATOR", "LABEL")
+    names = ("DATA_DIR", "HOST", "PORT", "ALLOWED_HOSTS", "RATE", "SETTLE_S", "SIGN_IN", "OPERATOR", "LABEL")
     env = {f"REDRIVE_{name}": "" for name in names} | {"DATABASE_URL": ""}
     assert Settings.from_env(env) == Settings.from_env({})
 
@@ -33,8 +33,17 @@ def test_every_variable_is_read() -> None:
         "REDRIVE_SETTLE_S": "0",
         "REDRIVE_LEASE_S": "5",
         "REDRIVE_SECRET_KEYS": "IBAN, tax_id",
-        "REDRIVE_ALLOW_REMOTE": "1",
         "REDRIVE_METRICS_TOKEN": "metrics-token",
+        "REDRIVE_SIGN_IN": "Accounts",
+        "REDRIVE_SESSION_HOURS": "1",
+        "REDRIVE_PUBLIC_URL": "https://redrive.example.com/",
+        "REDRIVE_ADMIN_PASSWORD": "at least twelve",
+        "REDRIVE_OIDC_ISSUER": "https://id.example.com",
+        "REDRIVE_OIDC_CLIENT_ID": "redrive",
+        "REDRIVE_OIDC_CLIENT_SECRET": "s3cret",
+        "REDRIVE_OIDC_ROLES": "sre=operator",
+        "REDRIVE_OIDC_GROUPS_CLAIM": "teams",
+        "REDRIVE_OIDC_SCOPE": "openid teams",
     }
     assert Settings.from_env(env) == Settings(
         data_dir=Path("/srv/redrive"),
@@ -50,8 +59,19 @@ def test_every_variable_is_read() -> None:
         settle_s=0.0,
         lease_s=5.0,
         secret_keys=frozenset({"iban", "tax_id"}),
-        allow_remote=True,
-        metrics_token="metrics-token",  # noqa: S106 - an example
+        metrics_token="metrics-token",
+        sign_in=SignIn.ACCOUNTS,
+        session_hours=1.0,
+        public_url="https://redrive.example.com",
+        admin_password="at least twelve",
+        oidc=Oidc(
+            issuer="https://id.example.com",
+            client_id="redrive",
+            client_secret="s3cret",
+            roles="sre=operator",
+            groups_claim="teams",
+            scope="openid teams",
+        ),
     )
 
 
@@ -65,18 +85,18 @@ def test_every_variable_is_read() -> None:
         ("REDRIVE_RATE", "nan", "REDRIVE_RATE is 'nan', and must be a number"),
         ("REDRIVE_RATE", "inf", "REDRIVE_RATE is 'inf', and must be a number"),
         ("REDRIVE_SETTLE_S", "-1", "REDRIVE_SETTLE_S is '-1', and must be a number from 0 to 86400."),
-        ("REDRIVE_ALLOW_REMOTE", "perhaps", "REDRIVE_ALLOW_REMOTE is 'perhaps', and must be 1 (yes) or 0 (no)."),
+        ("REDRIVE_SIGN_IN", "perhaps", "REDRIVE_SIGN_IN is 'perhaps', and must be one of: link, accounts, off."),
+        (
+            "REDRIVE_PUBLIC_URL",
+            "ftp://x",
+            "REDRIVE_PUBLIC_URL is 'ftp://x', and must be like https://redrive.example.com.",
+        ),
     ],
 )
 def test_a_value_out_of_range_names_its_variable_and_the_range(name: str, value: str, sentence: str) -> None:
     with pytest.raises(BadInput) as refused:
         Settings.from_env({name: value})
     assert sentence in str(refused.value)
-
-
-@pytest.mark.parametrize(("value", "allowed"), [("1", True), ("Yes", True), ("0", False), ("false", False)])
-def test_listening_beyond_this_machine_is_a_plain_yes_or_no(value: str, allowed: bool) -> None:  # noqa: FBT001 - a case
-    assert Settings.from_env({"REDRIVE_ALLOW_REMOTE": value}).allow_remote is allowed
 
 
 def test_the_database_is_a_file_in_the_data_folder_unless_named() -> None:

@@ -1,0 +1,170 @@
+"""Who may do what: roles, the permissions that each brings, and the sources that it holds for. Pure.
+
+Nobody is told only "no": every answer says which role is missing, for which source, and who can give it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from deadletter.errors import BadInput, RedriveError
+
+EVERY_SOURCE = "*"
+
+
+class Role(StrEnum):
+    """What a person is to the console. Each may do all that the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What can be done, in the words that the pages say it by."""
+
+    VIEW = "see failed events, groups, redrives and reports, with secrets masked"
+    TRIAGE = "resolve, snooze, archive, assign and note"
+    REDRIVE = "plan, start, pause, change and cancel redrives"
+    EDIT = "change an event before it is sent"
+    REVEAL = "see the secrets in an event, which is written down"
+    AUDIT = "read the audit trail"
+    APPROVE = "approve a redrive that somebody else asked for"
+    CONFIGURE = "register sources, choose targets and read the account's map"
+    MANAGE = "say who may do what"
+
+
+LEAST_ROLE: Mapping[Permission, Role] = {
+    Permission.VIEW: Role.VIEWER,
+    Permission.TRIAGE: Role.OPERATOR,
+    Permission.REDRIVE: Role.OPERATOR,
+    Permission.EDIT: Role.OPERATOR,
+    Permission.REVEAL: Role.OPERATOR,
+    Permission.AUDIT: Role.OPERATOR,
+    Permission.APPROVE: Role.APPROVER,
+    Permission.CONFIGURE: Role.ADMIN,
+    Permission.MANAGE: Role.ADMIN,
+}
+"""The least role that brings each permission."""
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class Forbidden(RedriveError):
+    """A person asks for what they may not do. HTTP 403; exit 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, for the sources whose ARN matches a pattern (`*` and `?` as in a shell; `*` alone is every source)."""
+
+    role: Role
+    sources: str = EVERY_SOURCE
+
+    @classmethod
+    def parse(cls, text: str) -> Grant:
+        """Read ``operator`` or ``operator:arn:aws:sqs:*:*:orders-*``. Raises BadInput."""
+        name, _, sources = text.strip().partition(":")
+        if name not in set(Role):
+            raise BadInput(f"{name[:40]!r} is not a role. There are: {', '.join(Role)}.")
+        return cls(Role(name), sources.strip() or EVERY_SOURCE)
+
+    def __str__(self) -> str:
+        return self.role.value if self.sources == EVERY_SOURCE else f"{self.role}:{self.sources}"
+
+    def brings(self, permission: Permission) -> bool:
+        """Return whether its role brings *permission*."""
+        return _RANK[self.role] >= _RANK[LEAST_ROLE[permission]]
+
+    def covers(self, source_arn: str) -> bool:
+        """Return whether it holds for a source."""
+        return fnmatchcase(source_arn, self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether something may be done, and where not, the sentence that says why and what to do."""
+
+    allowed: bool
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: a name for the record, what they were granted, and how they came in (`link`, `password`, `token` …)."""
+
+    name: str
+    grants: tuple[Grant, ...]
+    via: str
+    user_id: int | None = None
+
+    def may(self, permission: Permission, source_arn: str | None = None) -> Verdict:
+        """Return whether *permission* is theirs for a source; without one, whether it is theirs for any at all."""
+        fitting = [grant for grant in self.grants if grant.brings(permission)]
+        if source_arn is None:
+            return _YES if fitting else self._missing_role(permission)
+        if any(grant.covers(source_arn) for grant in fitting):
+            return _YES
+        return self._missing_source(permission, source_arn) if fitting else self._missing_role(permission)
+
+    def require(self, permission: Permission, source_arns: Iterable[str] = ()) -> None:
+        """Raise Forbidden unless *permission* is theirs for each of *source_arns*; for any at all if there is none."""
+        verdicts = [self.may(permission, arn) for arn in source_arns] or [self.may(permission)]
+        for verdict in verdicts:
+            if not verdict:
+                raise Forbidden(verdict.reason)
+
+    def everywhere(self, permission: Permission) -> bool:
+        """Return whether *permission* is theirs for every source, so that nothing has to be narrowed."""
+        return any(grant.brings(permission) and grant.sources == EVERY_SOURCE for grant in self.grants)
+
+    def _missing_role(self, permission: Permission) -> Verdict:
+        theirs = ", ".join(str(grant) for grant in self.grants) or "none"
+        return Verdict(
+            allowed=False,
+            reason=f"To {permission}, you need the role {LEAST_ROLE[permission]}; {self.name}, yours: {theirs}. "
+            "An admin of this console can give it to you.",
+        )
+
+    def _missing_source(self, permission: Permission, source_arn: str) -> Verdict:
+        patterns = ", ".join(sorted({grant.sources for grant in self.grants if grant.brings(permission)}))
+        return Verdict(
+            allowed=False,
+            reason=f"{self.name} may {permission} only for the sources {patterns}, and {source_arn} is none of them. "
+            "An admin of this console can change that.",
+        )
+
+
+_YES = Verdict(allowed=True)
+
+
+def capped(grants: Iterable[Grant], cap: Role) -> tuple[Grant, ...]:
+    """Return *grants* with none of them above *cap*: a token can do less than its owner, never more."""
+    return tuple(Grant(min(grant.role, cap, key=_RANK.__getitem__), grant.sources) for grant in grants)
+
+
+def parse_grants(texts: Iterable[str]) -> tuple[Grant, ...]:
+    """Read several grants; the same one twice is one. Raises BadInput."""
+    return tuple(dict.fromkeys(Grant.parse(text) for text in texts if text.strip()))
+
+
+def role_map(text: str) -> Mapping[str, tuple[Grant, ...]]:
+    """Read which group of the sign-in provider brings what: ``sre=operator, payments=operator:arn:*:orders-*``.
+
+    Raises:
+        BadInput: A part is not ``group=role`` or ``group=role:sources``.
+    """
+    found: dict[str, tuple[Grant, ...]] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        group, sign, grant = part.partition("=")
+        if not sign or not group.strip():
+            raise BadInput(f"{part[:80]!r} does not say which group brings which role. Write group=role.")
+        found[group.strip()] = (*found.get(group.strip(), ()), Grant.parse(grant))
+    return found
