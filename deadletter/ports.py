@@ -61,8 +61,11 @@ class ObservedSource(Protocol):
         """Take messages as `Source.receive` does, and hide them for *hide_s* seconds from everybody else."""
         ...
 
-    def release(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Let at most 10 *messages* be seen again at once. One that is gone, or was seen meanwhile, is no error."""
+    def release(self, messages: Sequence[ReceivedMessage], *, after_s: int = 0) -> None:
+        """Let at most 10 *messages* be seen again *after_s* seconds from now.
+
+        One that is gone, or was seen meanwhile, is no error.
+        """
         ...
 
     def delete(self, messages: Sequence[ReceivedMessage]) -> Sequence[str]:

@@ -66,9 +66,9 @@ class FakeSource:
                     self.hidden.pop(message.receipt_handle, None)
             return left
 
-    def release(self, messages: Sequence[ReceivedMessage]) -> None:
+    def release(self, messages: Sequence[ReceivedMessage], *, after_s: int = 0) -> None:
         with self._lock:
-            for message in messages:
+            for message in messages if after_s == 0 else ():
                 if hidden := self.hidden.pop(message.receipt_handle, None):
                     self.visible.append(hidden)
             self._lock.notify_all()

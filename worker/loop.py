@@ -82,17 +82,22 @@ class Worker:
         self._clock: Clock = clock or SystemClock()
         self._activity = Activity()
         self._open_source: Callable[[str], Source] = lambda arn: WatchedSource(open_source(arn), arn, self._activity)
+        self._doors = doors or Doors()
         self._room = Room()
         self._committer = Committer(engine, self._clock, self._activity)
         self._sender = Sender(
-            engine, settings, worker=self.name, open_target=self._opening(open_target), clock=self._clock
+            engine,
+            settings,
+            worker=self.name,
+            open_target=self._opening(open_target),
+            clock=self._clock,
+            open_observed=self._doors.open_observed,
         )
         self._heart = Heart(engine, settings, worker=self.name, clock=self._clock, activity=self._activity)
         self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
         self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
         self._fetcher = Fetcher(engine, open_lookups=open_lookups, clock=self._clock, stopping=self._stopping)
-        self._doors = doors or Doors()
         self._readers = Readers(settings.receivers, collector=self._collector, visitor=self._visitor)
         self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
         self._receiving = threading.Event()  # set: no more receives, no more claims

@@ -15,10 +15,11 @@ from sqlalchemy import Engine
 
 from deadletter import aws
 from deadletter.event import TargetKind
-from deadletter.ports import Clock, OpenRecords, Target
+from deadletter.ports import Clock, ObservedSource, OpenRecords, Target
 from deadletter.redrive.answers import unsent
 from deadletter.redrive.last_look import LastLook
 from deadletter.redrive.sending import Where, batches, record_reports, send, sorted_by_target
+from deadletter.redrive.taking import Takers
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.redrives.claims import Claimed, Running, claim, list_running
@@ -56,12 +57,14 @@ class Sender:
         open_target: OpenTarget,
         clock: Clock,
         open_records: OpenRecords = aws.open_records,
+        open_observed: Callable[[str], ObservedSource] = aws.open_source,
     ) -> None:
         self._engine = engine
         self._worker = worker
         self._open_target = open_target
         self._clock = clock
         self._last_look = LastLook(engine, open_records, clock)
+        self._takers = Takers(engine, open_observed)
         self._lease_s = settings.lease_s
         self._concurrency = settings.concurrency
         self._calls: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()
@@ -95,6 +98,7 @@ class Sender:
         """Record what is done, then claim what may go now."""
         if self._unrecorded:
             self._record()
+        self._takers.tidy(ending=self._stopping.is_set() and not self._in_flight)
         if not self._stopping.is_set():
             self._gather(self._claim())
         elif self._in_flight:
@@ -166,7 +170,7 @@ class Sender:
         except Exception as error:
             log.exception("a target cannot be opened", extra={"arn": where[1].arn})
             return [unsent(claimed, because=f"{where[1].arn} cannot be opened: {error}") for claimed in claims]
-        return send(claims, target, hold_back=self._last_look)
+        return self._takers.send(claims, lambda some: send(some, target, hold_back=self._last_look))
 
     def _target(self, where: Where) -> Target:
         if where not in self._targets:

@@ -57,10 +57,10 @@ class SqsSource:
         deleted = {entry["Id"] for entry in answer.get("Successful", [])}
         return [message.message_id for n, message in enumerate(messages) if str(n) not in deleted]
 
-    def release(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Let at most 10 messages be seen again at once; see `ObservedSource.release`."""
+    def release(self, messages: Sequence[ReceivedMessage], *, after_s: int = 0) -> None:
+        """Let at most 10 messages be seen again; see `ObservedSource.release`."""
         entries = [
-            {"Id": str(n), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": 0}
+            {"Id": str(n), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": after_s}
             for n, message in enumerate(messages)
         ]
         try:

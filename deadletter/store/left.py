@@ -45,6 +45,12 @@ def note_taken(session: Session, event_ids: Collection[int]) -> None:
         session.execute(taken.execution_options(synchronize_session=False))
 
 
+def note_deadline(session: Session, event_id: int, deadline_at: datetime | None) -> None:
+    """Note when a stream forgets the batch of an event; None: what could be fetched is ours, and the rest is lost."""
+    alone = update(Event).where(Event.id == event_id, Event.left_record_id.is_(None)).values(expires_at=deadline_at)
+    session.execute(alone.execution_options(synchronize_session=False))
+
+
 def stored_messages(session: Session, source_id: int, message_ids: Collection[str]) -> set[str]:
     """Return which of *message_ids* are stored already."""
     return _known(session, Record, source_id, message_ids)

@@ -15,6 +15,7 @@ from deadletter.parse import label_of, payload_digest
 from deadletter.refetch import Batch, Found, LookupStatus
 from deadletter.route import Route, Supplement, needs_route, needs_stream
 from deadletter.store import models
+from deadletter.store.left import note_deadline
 from deadletter.store.rowset import table_of
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept
 
@@ -104,6 +105,7 @@ def record(session: Session, event_id: int, told: Found, *, now: datetime) -> No
     lookup.route = told.route.to_json() if told.route else None
     _note_batch(lookup, told.batch)
     session.flush()
+    note_deadline(session, event_id, lookup.deadline_at if told.status in _WAITING else None)
     _follow(session, event_id, told)
 
 

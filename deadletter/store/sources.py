@@ -75,9 +75,18 @@ def add_source(  # noqa: PLR0913 - what is said of a source, each by its name
     changes = {"removed_at": None} | ({"mode": mode} if mode else {})
     _note(session, source_id, **changes)
     note(session, by, "add", "source", source_id, details={"arn": arn} | ({"mode": mode} if mode else {}), now=now)
+    if mode == COLLECT:
+        _own(session, source_id)
     if target is not None:
         set_target(session, source_id, target, by=by, now=now)
     return get_source(session, source_id, now=now)
+
+
+def _own(session: Session, source_id: int) -> None:
+    """Let the events of a source be ours alone: what still lies there is deleted when it is received again."""
+    left = update(Event).where(Event.source_id == source_id, Event.left_record_id.is_not(None))
+    owned = left.values(left_record_id=None, expires_at=None)
+    session.execute(owned.execution_options(synchronize_session=False))
 
 
 def kind_of(arn: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -91,11 +91,13 @@ class World:
         assert invocation
         return self.targets[arn]
 
-    def run_redrive(self, *, rate: float = 5_000.0, target: str = FUNCTION, manner: Manner = AT_ONCE) -> int:
-        """Plan and start a redrive of every event; return its id."""
+    def run_redrive(
+        self, *, rate: float = 5_000.0, target: str = FUNCTION, manner: Manner = AT_ONCE, only: Sequence[int] = ()
+    ) -> int:
+        """Plan and start a redrive of every event, or of *only* those; return its id."""
         redrive_id = redrive.create_plan(
             self.engine,
-            EventFilter(),
+            only or EventFilter(),
             target=redrive.parse_target(target),
             rate=rate,
             manner=manner,

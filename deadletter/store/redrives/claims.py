@@ -58,6 +58,8 @@ class Claimed:
     skip_done: bool = True
     supplement: Supplement | None = None
     """What was looked up for it, where its record leaves something out."""
+    left: bool = False
+    """Whether its message was left in its queue, and has to be taken from there first."""
 
 
 def list_running(session: Session, now: datetime) -> list[Running]:
@@ -139,7 +141,7 @@ def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> li
     columns = (
         item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
         event.producer, record.message_id, record.body, record.attributes, record.message_attributes,
-        item.protection, models.Edit.payload,
+        event.left_record_id, item.protection, models.Edit.payload,
         lookup.payload.label("fetched"), lookup.route,
     )  # fmt: skip
     query = (
@@ -169,4 +171,5 @@ def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
         protection=Protection(row.protection) if row.protection else None,
         skip_done=bool((redrive.preflight or {}).get("skip_done", True)),
         supplement=supplement_of(row.fetched, row.route),
+        left=row.left_record_id is not None,
     )
