@@ -48,6 +48,21 @@ def invocation_of(producer: Producer, chosen: str) -> str:
     return "RequestResponse" if producer in _WITH_ANSWERS else chosen
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """An event's message group, and its sequence number there: what a FIFO queue keeps in order.
+
+    `number` is SQS's SequenceNumber, decimal text that compares as an integer only; empty where there is none.
+    """
+
+    group: str
+    number: str = ""
+
+    def key(self, occurred_at: datetime, event_id: int) -> str:
+        """Return a text by which the events of one group sort as they were sent first."""
+        return f"{occurred_at.isoformat(timespec='microseconds')} {self.number:0>40} {event_id:0>19}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One event that was chosen, as far as the plan needs to know it.
@@ -75,6 +90,7 @@ class Candidate:
     edited: str | None = None
     cannot_edit: str | None = None
     account: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,9 @@ class PlannedItem:
     protection: Protection | None = None
     protection_reason: str | None = None
     edited: str | None = None
+    message_group: str | None = None
+    message_order: str | None = None
+    """A FIFO queue with the event's message group there, and a text by which the group's events sort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +172,7 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
         accounts: Accounts that may be sent to beside the one that an event's own source is in: records are written by
             whoever may write to a queue, and can name anybody's function. None: all.
     """
-    chosen = sorted(candidates, key=lambda candidate: (candidate.occurred_at, candidate.event_id))
+    chosen = sorted(candidates, key=_order)
     items = tuple(_plan_item(candidate, override, accounts, skip_done=skip_done) for candidate in chosen)
     going = [
         (candidate, item.target)
@@ -171,6 +190,12 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
 
 DigestRow = tuple[int, str | None, str | None, str | None, str | None]
 """Event id, the target's kind, its ARN, why it is skipped, digest of the edited payload."""
+
+
+def _order(candidate: Candidate) -> tuple[datetime, str, int]:
+    """Return what events are sent by: the oldest failure first, within a group as its queue numbered them."""
+    number = candidate.place.number if candidate.place else ""
+    return candidate.occurred_at, f"{number:0>40}", candidate.event_id
 
 
 def digest_of(rows: Iterable[DigestRow], invocation: str) -> str:
@@ -200,8 +225,22 @@ def _plan_item(
     if skip is None and skip_done and candidate.protection is Protection.DONE:
         skip = "Done already: the handler's idempotency record answers it."
     return PlannedItem(
-        candidate.event_id, target, skip, candidate.protection, candidate.protection_reason, candidate.edited
+        candidate.event_id,
+        target,
+        skip,
+        candidate.protection,
+        candidate.protection_reason,
+        candidate.edited,
+        *_message_place(candidate, target),
     )
+
+
+def _message_place(candidate: Candidate, target: TargetRef | None) -> tuple[str | None, str | None]:
+    """Return the message group that the event will be in, and its place there; two times None where order is free."""
+    if candidate.place is None or target is None or not target.arn.endswith(".fifo"):
+        return None, None
+    order = candidate.place.key(candidate.occurred_at, candidate.event_id)
+    return f"{target.arn} {candidate.place.group}", order
 
 
 def _account_reason(candidate: Candidate, target: TargetRef | None, accounts: Collection[str] | None) -> str | None:

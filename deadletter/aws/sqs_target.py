@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +22,10 @@ MAX_BYTES = 1_048_576
 
 MARGIN_S = 30.0
 """Added to how long a queue may take to give a message up: its own clock, and our collecting."""
+
+MOST_REPEATS = 2
+REPEAT_WITHIN_S = 60.0
+"""A call whose answer is lost is made again so often, if it took no longer than that: all within the 5 minutes."""
 
 # What SQS takes: tab, line feed, carriage return, and what XML 1.0 calls a character (SendMessage in its API
 # reference).
@@ -63,14 +68,25 @@ class SqsTarget:
         waits_s = float(attributes.get("VisibilityTimeout", 30)) * tries + float(attributes.get("DelaySeconds", 0))
         return TargetFacts(settle_s=waits_s + MARGIN_S, batch_size=self.batch_size)
 
-    def _send_part(self, part: Sequence[Outgoing]) -> Mapping[int, Answer | Exception]:
+    def _send_part(self, part: Sequence[Outgoing], again: int = 0) -> Mapping[int, Answer | Exception]:
+        """Send one call's worth; *again* counts the times that its answer was lost."""
         entries = [self._entry(n, outgoing) for n, outgoing in enumerate(part)]
+        began = monotonic()
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
         except ERRORS as error:
+            if self._may_repeat(error, again, monotonic() - began):
+                return self._send_part(part, again + 1)
             return self._not_sent(part, error)
         entries_by_id = {entry["Id"]: entry for side in ("Successful", "Failed") for entry in answer.get(side, [])}
         return {outgoing.key: self._answer(outgoing, entries_by_id.get(str(n))) for n, outgoing in enumerate(part)}
+
+    def _may_repeat(self, error: Exception, again: int, took_s: float) -> bool:
+        """Whether the same call can be made again although it may have arrived: a FIFO queue drops the second one.
+
+        It knows it by the deduplication id, for 5 minutes (SQS Developer Guide). Unknown would hold a whole group up.
+        """
+        return self._fifo and kind_of(error) is Trouble.LOST and again < MOST_REPEATS and took_s < REPEAT_WITHIN_S
 
     def _not_sent(self, part: Sequence[Outgoing], error: Exception) -> Mapping[int, Answer | Exception]:
         """Return what a failed call means for each of *part*; one bad entry that spoils a batch is found by itself."""

@@ -191,16 +191,20 @@ def _columns(manner: Manner) -> dict[str, Any]:
 def _with_payload_facts(
     session: Session, candidates: Sequence[Candidate], override: TargetRef | None
 ) -> Iterable[Candidate]:
-    """Return *candidates*, knowing of each that would go to a function whether its payload is JSON."""
+    """Return *candidates*, knowing what their targets ask: whether a payload is JSON, and its place in a FIFO queue."""
     unsure = [candidate.event_id for candidate in candidates if _may_not_be_json(candidate, override)]
     bad = {
         event_id
         for event_id, message in selections.iter_messages(session, unsure)
         if not payload_is_json(parse_message(message))
     }
+    ordered = [each.event_id for each in candidates if (to := override or each.target) and to.arn.endswith(".fifo")]
+    places = selections.list_places(session, ordered)
     return (
-        replace(candidate, payload_is_json=False) if candidate.event_id in bad else candidate
-        for candidate in candidates
+        replace(each, payload_is_json=each.event_id not in bad, place=places.get(each.event_id))
+        if each.event_id in bad or each.event_id in places
+        else each
+        for each in candidates
     )
 
 

@@ -6,13 +6,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """Read every request to its end, send *answer* as it stands, and hang up; yield the URL."""
+def answering(answer: bytes, *later: bytes) -> Iterator[str]:
+    """Read every request to its end, send *answer* as it stands, and hang up; yield the URL.
+
+    Requests after the first get what is given *later*, in its order, and the last of it over and over.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_serve, args=[server, answer], daemon=True).start()
+        threading.Thread(target=_serve, args=[server, [answer, *later]], daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
 
@@ -23,8 +27,8 @@ def http(status: str, body: bytes, *, length: int | None = None, headers: str = 
     return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
 
 
-def _serve(server: socket.socket, answer: bytes) -> None:
-    while True:
+def _serve(server: socket.socket, answers: list[bytes]) -> None:
+    for answer in chain(answers, repeat(answers[-1])):
         try:
             connection, _ = server.accept()
         except OSError:

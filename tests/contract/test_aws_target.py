@@ -218,6 +218,7 @@ def test_a_target_that_may_not_be_asked_has_no_facts() -> None:
 
 
 NOTHING, TRUNCATED = b"", http("200 OK", b'{"Successful": [{"Id": "0", "Mess', length=400)
+TOOK = http("200 OK", b'{"Successful": [{"Id": "0", "MessageId": "m-1"}], "Failed": []}')
 NO_ID = http("200 OK", b'{"Successful": [{"Id": "0"}], "Failed": []}')
 NOT_JSON = http("200 OK", b"<html>")
 
@@ -254,6 +255,23 @@ class TestBrokenNetwork:
         self, monkeypatch: pytest.MonkeyPatch, raw: bytes
     ) -> None:
         assert isinstance(self.answer(monkeypatch, TargetKind.SQS, raw), AnswerLost)
+
+    @pytest.mark.parametrize(
+        ("name", "raws", "expected"),
+        [
+            ("orders.fifo", (NOTHING, NOTHING, TOOK), Answer),
+            ("orders.fifo", (NOTHING, NOTHING, NOTHING, TOOK), AnswerLost),
+            ("orders", (NOTHING, TOOK), AnswerLost),
+        ],
+        ids=["FIFO, lost twice", "FIFO, lost three times", "standard"],
+    )
+    def test_what_a_fifo_queue_would_drop_as_known_is_sent_again_where_the_answer_was_lost(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, raws: tuple[bytes, ...], expected: type
+    ) -> None:
+        with answering(*raws) as url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            target = aws.open_target(TargetKind.SQS, QUEUE.replace("orders", name), "")
+            assert isinstance(send_one(target, out(deduplication_id="redrive-1-0-5a")), expected)
 
     @pytest.mark.parametrize("status", ["500 Internal", "502 Bad", "503 Unavailable", "429 Too Many"])
     def test_a_target_that_is_unwell_is_busy_and_nothing_counts_as_failed(

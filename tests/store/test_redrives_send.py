@@ -65,16 +65,6 @@ def test_the_rate_holds_for_all_workers_together(engine: Engine) -> None:
     assert sum(claimed) == 21  # two seconds of ten, and the first at once
 
 
-def test_a_fifo_queue_gets_one_call_at_a_time_so_that_order_stays(engine: Engine) -> None:
-    store(engine, 30)
-    running = run(engine, target=TargetRef(TargetKind.SQS, "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"))
-    (first,) = take(engine, running.id)
-
-    assert take(engine, running.id, worker="w2", later_s=1) == []
-    tell(engine, running.id, report(first, Outcome.SENT, sent_id="m-1"))
-    assert [each.position for each in take(engine, running.id, worker="w2", later_s=2)] == list(range(1, 11))
-
-
 def test_only_a_running_redrive_is_claimed_from(engine: Engine) -> None:
     store(engine, 1)
 

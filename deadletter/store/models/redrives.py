@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from deadletter.store.models.base import Base, Id
 
 _SENDING = text("outcome = 'sending'")
+_UNSETTLED = text("message_group IS NOT NULL AND outcome IN ('waiting', 'sending')")
 
 
 class Redrive(Base):
@@ -105,6 +106,8 @@ class RedriveItem(Base):
         Index(None, "claimed_by"),
         # What is in flight to each target: a few rows, however many there are in all.
         Index(None, "target_arn", sqlite_where=_SENDING, postgresql_where=_SENDING),
+        # What is not settled of each message group: by this nothing overtakes what comes before it.
+        Index(None, "message_group", "message_order", sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED),
     )
 
     redrive_id: Mapped[int] = mapped_column(ForeignKey("redrives.id"), primary_key=True)
@@ -132,6 +135,10 @@ class RedriveItem(Base):
     stack_trace: Mapped[list[str] | None] = mapped_column(JSON)
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
     """The group of the new failure."""
+    message_group: Mapped[str | None]
+    """A FIFO queue's ARN and the event's message group there: what must arrive in order. None where order is free."""
+    message_order: Mapped[str | None]
+    """Sorts the events of one group, whichever redrives they are in."""
     record_id: Mapped[int | None] = mapped_column(ForeignKey("records.id"))
     """The record of the new failure; None where the target's own answer told of it."""
 

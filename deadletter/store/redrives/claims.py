@@ -22,11 +22,9 @@ from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.care import closed_until, room
 from deadletter.store.redrives.lanes import open_lanes
 from deadletter.store.redrives.locks import lock, shift
+from deadletter.store.redrives.order import is_next, is_ordered, skip_behind_unknown
 from deadletter.store.redrives.pace import Turns, take_turns
 from deadletter.store.redrives.selections import received
-
-_ONE_CALL = 10
-"""Events that one call to a queue carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +87,8 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
     redrive = lock(session, redrive_id)
     if redrive.status != RedriveStatus.RUNNING or closed_until(redrive.starts_at, redrive.window, now):
         return []
-    if _is_ordered(redrive):
-        most = 0 if redrive.n_sending else min(most, _ONE_CALL)
+    if is_ordered(redrive) and redrive.n_unknown:
+        skip_behind_unknown(session, redrive, now)
     turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, room(redrive)))
     return _claim_turns(session, redrive, worker, turns, now) if turns.n else []
 
@@ -100,7 +98,7 @@ def _claim_turns(session: Session, redrive: models.Redrive, worker: str, turns: 
     lanes = open_lanes(session, redrive, now, most=turns.n)
     n = min((lane.free for lane in lanes.values() if lane.free), default=0)
     closed = {arn for arn, lane in lanes.items() if not lane.free}
-    claimed = _claim_items(session, redrive.id, worker, n, now, besides=closed) if n else []
+    claimed = _claim_items(session, redrive, worker, n, now, besides=closed) if n else []
     if not claimed:
         # Only what is for the closed ones waits.
         redrive.busy_until = min((lane.until for lane in lanes.values() if lane.until), default=None)
@@ -112,22 +110,19 @@ def _claim_turns(session: Session, redrive: models.Redrive, worker: str, turns: 
     return _load(session, redrive, [position for position, _ in claimed])
 
 
-def _is_ordered(redrive: models.Redrive) -> bool:
-    """Return whether a FIFO queue is among the targets: two calls at once could overtake each other."""
-    return any(line["arn"].endswith(".fifo") for line in redrive.targets)
-
-
 def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
-    session: Session, redrive_id: int, worker: str, n: int, now: datetime, *, besides: Collection[str]
+    session: Session, redrive: models.Redrive, worker: str, n: int, now: datetime, *, besides: Collection[str]
 ) -> list[tuple[int, str]]:
     """Claim the first *n* items that are for none of the targets in *besides*; return positions and targets' ARNs."""
     item = models.RedriveItem
-    free = select(item.position).where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING)
+    free = select(item.position).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING)
     if besides:
         free = free.where(item.target_arn.not_in(sorted(besides)))
+    if is_ordered(redrive):
+        free = free.where(is_next(redrive.id))
     # A common table expression, because PostgreSQL may run a plain subquery with LIMIT and SKIP LOCKED more than once.
     first = free.order_by(item.position).limit(n).with_for_update(skip_locked=True).cte("first")
-    query = update(item).where(item.redrive_id == redrive_id, item.position.in_(select(first.c.position)))
+    query = update(item).where(item.redrive_id == redrive.id, item.position.in_(select(first.c.position)))
     query = query.values(outcome=Outcome.SENDING, claimed_by=worker, sent_at=now)
     query = query.returning(item.position, item.target_arn)
     rows = session.execute(query.execution_options(synchronize_session=False))

@@ -100,7 +100,7 @@ def cancel(session: Session, redrive_id: int, *, by: str, now: datetime) -> None
     redrive.status, redrive.cancelled_by, redrive.finished_at = RedriveStatus.CANCELLED, by, now
     if before is not RedriveStatus.PLANNED:
         _release_events(session, redrive_id)
-    _skip(session, redrive, cancel_reason(by), now)
+    skip_waiting(session, redrive, cancel_reason(by), now)
 
 
 def cancel_reason(by: str | None) -> str:
@@ -133,6 +133,8 @@ def _item_values(redrive_id: int, position: int, item: PlannedItem) -> Mapping[s
         "protection": item.protection,
         "protection_reason": item.protection_reason,
         "edited": item.edited is not None,
+        "message_group": item.message_group,
+        "message_order": item.message_order,
     }
 
 
@@ -192,7 +194,7 @@ def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None
         reasons.setdefault(f"In redrive {other} by now." if other else f"It is {status} by now.", []).append(event_id)
     for reason, event_ids in reasons.items():
         for some in parts(event_ids):
-            _skip(session, redrive, reason, now, item.event_id.in_(some))
+            skip_waiting(session, redrive, reason, now, item.event_id.in_(some))
 
 
 def _lines_now(session: Session, redrive: models.Redrive) -> list[dict[str, Any]]:
@@ -222,7 +224,9 @@ def _sha256(payload: bytes | None) -> str | None:
     return None if payload is None else hashlib.sha256(payload).hexdigest()
 
 
-def _skip(session: Session, redrive: models.Redrive, reason: str, now: datetime, *only: ColumnElement[bool]) -> None:
+def skip_waiting(
+    session: Session, redrive: models.Redrive, reason: str, now: datetime, *only: ColumnElement[bool]
+) -> None:
     """Skip what waits in a locked redrive (*only* that, if given)."""
     item = models.RedriveItem
     query = update(item).where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING, *only)

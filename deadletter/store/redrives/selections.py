@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, GroupState
-from deadletter.plan import Candidate
+from deadletter.plan import Candidate, Place
 from deadletter.store import models
 from deadletter.store.rowset import parts
 from deadletter.store.selection import event_conditions
@@ -57,6 +57,30 @@ def iter_messages(session: Session, event_ids: Sequence[int]) -> Iterator[tuple[
         query = select(*columns).join(record, record.id == models.Event.record_id)
         for row in session.execute(query.where(models.Event.id.in_(event_ids[start : start + _AT_ONCE]))):
             yield row.id, received(row)
+
+
+def list_places(session: Session, event_ids: Sequence[int]) -> dict[int, Place]:
+    """Return the message groups of events that are in one, and their numbers there.
+
+    A message has its own from the queue that it was in; an event of a rule or a pipe gets the one that these give it.
+    """
+    event, record, lookup = models.Event, models.Record, models.Lookup
+    query = select(event.id, record.attributes, lookup.route).join(record, record.id == event.record_id)
+    query = query.outerjoin(lookup, lookup.event_id == event.id)
+    rows = (row for some in parts(set(event_ids)) for row in session.execute(query.where(event.id.in_(some))))
+    return {row.id: place for row in rows if (place := _place(row.attributes, row.route))}
+
+
+def _place(attributes: Mapping[str, Any], route: Mapping[str, Any] | None) -> Place | None:
+    group, number = attributes.get("MessageGroupId"), attributes.get("SequenceNumber") or ""
+    if given := (route or {}).get("group_id"):
+        return Place(given)
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER
+    return Place(group, number if is_number else "") if group else None
+
+
+_LONGEST_NUMBER = 39
+"""Digits of a SequenceNumber, which has 128 bits (SQS API reference)."""
 
 
 def received(row: Row[Any]) -> ReceivedMessage:
