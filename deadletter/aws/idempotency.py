@@ -32,7 +32,8 @@ _THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded"}
 class DynamoDbRecords:
     """The records of one consumer. `dynamodb:BatchGetItem` on its table is all that it needs."""
 
-    def __init__(self, rules: Rules, target_arn: str) -> None:
+    def __init__(self, rules: Rules, target_arn: str, *, waits_s: Sequence[float] = WAITS_S) -> None:
+        self._waits_s = waits_s
         self._table = rules.table
         self._arn = _table_arn(rules.table, target_arn)
         self._names = rules.names
@@ -51,7 +52,7 @@ class DynamoDbRecords:
     def _read(self, keys: Sequence[str]) -> Iterator[tuple[str, Record]]:
         """Yield the records of at most `PER_CALL` keys; what DynamoDB leaves out is asked for again."""
         request = self._request(keys)
-        for wait_s in (*WAITS_S, None):
+        for wait_s in (*self._waits_s, None):
             answer = self._ask(request, last=wait_s is None)
             for item in chain.from_iterable(answer.get("Responses", {}).values()):
                 yield self._key_of(item), self._record(item)
@@ -61,7 +62,7 @@ class DynamoDbRecords:
             if wait_s is not None:
                 time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads calls; no secret
         message = (
-            f"The table {self._table} left keys unread {len(WAITS_S) + 1} times in a row: it has too little read "
+            f"The table {self._table} left keys unread {len(self._waits_s) + 1} times in a row: it has too little read "
             "capacity for a pre-flight now. Try again later, or give it more."
         )
         raise SourceError(message)
