@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.editing import with_payload
 from deadletter.errors import NetworkError, TargetRefused
-from deadletter.event import Json, Producer, ReceivedMessage, TargetKind, TargetRef, decode_json
+from deadletter.event import FailedEvent, Json, Producer, ReceivedMessage, TargetKind, TargetRef, decode_json
 from deadletter.expressions import CannotApply
 from deadletter.parse import parse_message
 from deadletter.ports import OpenRecords
@@ -70,12 +70,11 @@ def key_all(session: Session, asked: Sequence[Asked], edited: Mapping[int, str])
 
 def key_event(message: ReceivedMessage, target: TargetRef, rules: KeyRules, edited: str | None = None) -> Keyed:
     """Return the keys that the consumer behind *target* would compute for the event that *message* tells of."""
+    message, event = with_payload(message, parse_message(message), edited)
     try:
-        event = handled_event(message, target, edited)
-        found = keys_of(event, rules)
-        if (what := _changing(message, target)) and [key for key, _ in found] != [
-            key for key, _ in keys_of(handled_event(message, target, edited, mark="another"), rules)
-        ]:
+        found = keys_of(handled_event(message, event, target), rules)
+        what = _changing(event, target)
+        if what and _keys(found) != _keys(keys_of(handled_event(message, event, target, mark="new"), rules)):
             return Keyed(state=Protection.NO_KEY, reason=_CHANGES.format(what=what))
         if not found or any(key is None for key, _ in found):
             return Keyed(state=Protection.NO_KEY)
@@ -84,7 +83,11 @@ def key_event(message: ReceivedMessage, target: TargetRef, rules: KeyRules, edit
         return Keyed(state=Protection.UNCHECKED, reason=f"No key can be computed: {error}")
 
 
-def handled_event(message: ReceivedMessage, target: TargetRef, edited: str | None = None, *, mark: str = "") -> Json:
+def _keys(found: Sequence[tuple[str | None, Json]]) -> list[str | None]:
+    return [key for key, _ in found]
+
+
+def handled_event(message: ReceivedMessage, event: FailedEvent, target: TargetRef, *, mark: str = "") -> Json:
     """Return the event that the handler gets; *mark* stands in whatever is new with every send.
 
     For a queue that is the SQS event of its event source mapping.
@@ -92,7 +95,6 @@ def handled_event(message: ReceivedMessage, target: TargetRef, edited: str | Non
     Raises:
         TargetRefused: It could not be sent; the message says why.
     """
-    message, event = with_payload(message, parse_message(message), edited)
     payload = rebuild(message, event, target, key=0, deduplication_id="").payload
     if target.kind is TargetKind.SQS:
         sent = replace(message, message_id=mark or message.message_id, body=payload)
@@ -100,7 +102,7 @@ def handled_event(message: ReceivedMessage, target: TargetRef, edited: str | Non
     known, handled = decode_json(payload)
     if not known:
         raise TargetRefused("Its payload is not JSON.")
-    if mark and _is_queue_event(message):
+    if mark and event.producer is Producer.SQS_REDRIVE:
         handled["Records"][0] |= _marked(message, mark)
     return handled
 
@@ -156,15 +158,11 @@ def check(
     return look_up(asked, key_all(session, asked, edited), open_records, now=now) if asked else {}
 
 
-def _is_queue_event(message: ReceivedMessage) -> bool:
-    return parse_message(message).producer is Producer.SQS_REDRIVE
-
-
-def _changing(message: ReceivedMessage, target: TargetRef) -> str | None:
+def _changing(event: FailedEvent, target: TargetRef) -> str | None:
     """Return what a redrive changes in the event that the handler gets; None where nothing changes."""
     if target.kind is TargetKind.SQS:
         return _NEW_IN_QUEUE
-    return _NEW_IN_FUNCTION if _is_queue_event(message) else None
+    return _NEW_IN_FUNCTION if event.producer is Producer.SQS_REDRIVE else None
 
 
 def _marked(message: ReceivedMessage, mark: str) -> dict[str, Json]:
