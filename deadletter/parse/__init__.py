@@ -16,13 +16,13 @@ from deadletter.parse import (
     sns_subscription,
     sqs_redrive,
 )
-from deadletter.parse.describe import describe, payload_digest
+from deadletter.parse.describe import describe, label_and_digest, payload_digest
 from deadletter.parse.entry import read_entry
 from deadletter.parse.envelope import opened
 from deadletter.parse.label import label_of
 from deadletter.parse.record import Record, record_of
 
-__all__ = ["describe", "label_of", "parse_message", "payload_digest", "read_entry"]
+__all__ = ["describe", "label_and_digest", "label_of", "parse_message", "payload_digest", "read_entry"]
 
 BY_ATTRIBUTES = (
     # By what stands outside of the body: nobody who writes an event can forge it by what the event says.

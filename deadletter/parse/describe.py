@@ -8,6 +8,9 @@ from datetime import datetime
 
 from deadletter.event import FailedEvent, Json, StreamRange, TargetRef
 from deadletter.jsontext import decode
+from deadletter.parse.label import label_in
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def describe(event: FailedEvent) -> dict[str, Json]:
@@ -44,8 +47,17 @@ def describe(event: FailedEvent) -> dict[str, Json]:
 
 def payload_digest(text: str) -> str:
     """Return the SHA-256, in hex, of *text* as canonical JSON (without key order and white space), else of itself."""
+    return _digest(text, *decode(text))
+
+
+def label_and_digest(text: str) -> tuple[str | None, str]:
+    """Return the payload's label and digest; it is decoded once for both."""
     is_json, value = decode(text)
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":")) if is_json else text
+    return label_in(value) if text else None, _digest(text, is_json, value)
+
+
+def _digest(text: str, is_json: bool, value: object) -> str:  # noqa: FBT001 - what `decode` returns
+    canonical = _CANONICAL(value) if is_json else text
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 

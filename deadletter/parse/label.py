@@ -20,7 +20,11 @@ def label_of(payload_text: str | None) -> str | None:
     Only a string or a whole number of at most `MAX_CHARS` characters will do, and nothing that could be a secret or
     the number of a card.
     """
-    value = decode(payload_text)[1] if payload_text else None
+    return label_in(decode(payload_text)[1]) if payload_text else None
+
+
+def label_in(value: object) -> str | None:
+    """Return the label in a payload that is decoded already; see `label_of`."""
     pairs = value.items() if isinstance(value, dict) else ()
     labels = (_label(part) for key, part in pairs if _ID.fullmatch(key) and not _SECRET.search(key))
     return next((label for label in labels if label), None)

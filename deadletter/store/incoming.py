@@ -9,7 +9,7 @@ from typing import Any
 from deadletter.event import FailedEvent, ReceivedMessage, Redrivable, TargetRef
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import EventStatus
-from deadletter.parse import label_of, payload_digest
+from deadletter.parse import label_and_digest
 from deadletter.store.lookups import wanted
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
 from deadletter.store.words import MAX_CHARS
@@ -148,11 +148,12 @@ def _payload(parsed: Parsed) -> dict[str, Any]:
     event, text = parsed.event, parsed.event.payload_text
     missing = wanted(event)
     target = parsed.target or event.target
+    label, digest = (None, None) if text is None else label_and_digest(text)
     if target and len(target.arn) > MAX_NAME:
         target = None  # no ARN is that long, and one cut short would be another's
     return {
-        "label": kept(label_of(text), MAX_NAME),
-        "payload_digest": None if text is None else payload_digest(text),
+        "label": kept(label, MAX_NAME),
+        "payload_digest": digest,
         "payload_bytes": None if text is None else len(text.encode("utf-8", "surrogatepass")),
         "target_kind": target and target.kind.value,
         "target_arn": target and kept(target.arn, MAX_NAME),

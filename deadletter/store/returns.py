@@ -17,7 +17,7 @@ from deadletter.store.failures import FailedAgain, record_failures
 from deadletter.store.models import Event, Redrive, RedriveItem
 from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
-from deadletter.store.rowset import parts, update_rows
+from deadletter.store.rowset import one_of, table_of, update_rows
 from deadletter.store.totals import note_moves
 
 
@@ -58,9 +58,9 @@ def find_sent(session: Session, sent_ids: Sequence[str]) -> Mapping[str, Sent]:
         item.target_arn,
     )  # fmt: skip
     found: dict[str, Sent] = {}
-    for some in parts(sent_ids):
-        rows = session.execute(select(*columns).join(Event, Event.id == item.event_id).where(item.sent_id.in_(some)))
-        found.update((row.sent_id, _sent(row)) for row in rows)
+    query = select(*columns).join(Event, Event.id == item.event_id)
+    rows = session.execute(query.where(one_of(session, table_of(RedriveItem).c.sent_id, sent_ids)))
+    found.update((row.sent_id, _sent(row)) for row in rows)
     return found
 
 

@@ -6,12 +6,13 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import JSON, Column, Table, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, any_, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from deadletter.store.engine import is_postgres
 from deadletter.store.instant import Instant, micros
 from deadletter.store.models import Base, Event
+from deadletter.store.packed import Packed, pack
 
 T = TypeVar("T")
 
@@ -28,6 +29,14 @@ def parts(values: Collection[T]) -> Iterator[list[T]]:
     """Return *values* in parts that fit into one statement."""
     given = list(values)
     return (given[start : start + AT_ONCE] for start in range(0, len(given), AT_ONCE))
+
+
+def one_of(session: Session, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that *column* is one of *values*: one parameter however many, so compiled once."""
+    if is_postgres(session):
+        return column == any_(bindparam(None, list(values), ARRAY(column.type), unique=True))
+    given = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(given.c.value))
 
 
 def next_ids(session: Session, model: type[Base], n: int) -> Sequence[int]:
@@ -57,9 +66,8 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
 def _insert_sqlite(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert past SQLAlchemy's statements: their work for each column of each row costs as much as SQLite's own."""
     names = list(rows[0])
-    dialect = session.get_bind().dialect
-    convert = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
-    values = [tuple([to(row[name]) if to else row[name] for name, to in convert]) for row in rows]
+    columns = [_driver_values(table.c[name], [row[name] for row in rows]) for name in names]
+    values = list(zip(*columns, strict=True))
     places = ", ".join("?" * len(names))
     insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names of our own
     session.connection().exec_driver_sql(insert, values)
@@ -68,7 +76,7 @@ def _insert_sqlite(session: Session, table: Table, rows: Sequence[Mapping[str, A
 def _insert_postgres(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[int]:
     """Insert by one statement that takes a column as an array, in the order of *rows*; return the ids that are new."""
     columns = [table.c[name] for name in rows[0]]
-    arrays = [_array(column, [row[column.name] for row in rows]) for column in columns]
+    arrays = [_driver_values(column, [row[column.name] for row in rows]) for column in columns]
     names = ", ".join(column.name for column in columns)
     types = [column.type.compile(session.get_bind().dialect) for column in columns]
     values = ", ".join(f"CAST(c{n} AS {kind})" for n, kind in enumerate(types))
@@ -79,11 +87,18 @@ def _insert_postgres(session: Session, table: Table, rows: Sequence[Mapping[str,
     return set(found.scalars())
 
 
-def _array(column: Column[Any], values: list[Any]) -> list[Any]:
+_ENCODE = json.JSONEncoder().encode
+
+
+def _driver_values(column: Column[Any], values: list[Any]) -> list[Any]:
+    """Return *values* as both drivers take them; times come in runs of equal ones, and most objects are empty."""
     if isinstance(column.type, JSON):
-        return [json.dumps(value) for value in values]
+        return ["{}" if value == {} else _ENCODE(value) for value in values]
+    if isinstance(column.type, Packed):
+        return [pack(value) for value in values]
     if isinstance(column.type, Instant):
-        return [value and micros(value) for value in values]
+        known = {value: value and micros(value) for value in set(values)}
+        return [known[value] for value in values]
     return values
 
 

@@ -7,6 +7,7 @@ ids, hyphens, numbers and addresses, and people search for ids above all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, TextClause, cast, column, false, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -19,8 +20,9 @@ SEARCH = table("search", column("event_id"), column("words"))
 
 # By whether it is PostgreSQL.
 _ADD = {
-    False: text("INSERT INTO search (rowid, words) VALUES (:id, :words)"),
-    True: text("INSERT INTO search (event_id, words) VALUES (:id, CAST(:words AS tsvector))"),
+    False: "INSERT INTO search (rowid, words) VALUES (?, ?)",
+    True: "INSERT INTO search (event_id, words) SELECT id, CAST(words AS tsvector) "
+    "FROM unnest(CAST(%s AS bigint[]), CAST(%s AS text[])) AS given (id, words)",
 }
 _EXTEND = {
     False: text("UPDATE search SET words = words || ' ' || :words WHERE rowid = :id"),
@@ -34,7 +36,13 @@ _DROP = {
 
 def add(session: Session, texts: Mapping[int, str]) -> None:
     """Index the *texts* of new events, by event id."""
-    _execute(session, _ADD, texts)
+    if not texts:
+        return
+    postgres = is_postgres(session)
+    join = tsvector if postgres else " ".join
+    words = [join(words_of(content)) for content in texts.values()]
+    given: Any = (list(texts), words) if postgres else list(zip(texts, words, strict=True))
+    session.connection().exec_driver_sql(_ADD[postgres], given)
 
 
 def extend(session: Session, texts: Mapping[int, str]) -> None:
@@ -72,12 +80,13 @@ def _execute(session: Session, statements: Mapping[bool, TextClause], texts: Map
     if not texts:
         return
     postgres = is_postgres(session)
-    join = _tsvector if postgres else " ".join
+    join = tsvector if postgres else " ".join
     rows = [{"id": event_id, "words": join(words_of(content))} for event_id, content in texts.items()]
     session.execute(statements[postgres], rows)
 
 
-def _tsvector(words: Sequence[str]) -> str:
+def tsvector(words: Sequence[str]) -> str:
+    """Return *words* as the text of a tsvector, each at its place."""
     return " ".join(f"{word}:{position}" for position, word in enumerate(words, 1))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import NEVER_REUSED, Base, Id
+from deadletter.store.packed import Packed
 
 # Events that AWS still holds something of: few, so that the index over them costs the others nothing.
 _KEPT = "expires_at IS NOT NULL"
@@ -102,7 +103,7 @@ class Record(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
     message_id: Mapped[str]
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(Packed)
     """UTF-8, with `surrogatepass`: what SQS's JSON can carry and UTF-8 cannot is kept as well."""
     attributes: Mapped[dict[str, Any]]
     message_attributes: Mapped[dict[str, Any]]
