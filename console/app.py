@@ -29,6 +29,7 @@ from console.views import (
     reports,
     sign_in,
     sources,
+    steering,
     targets,
     workers,
     you,
@@ -49,7 +50,7 @@ _ROOT = Path(__file__).resolve().parent
 
 
 _VIEWS = (
-    overview, groups, events, edits, redrives, sources, discovery, targets, reports, audit, workers, health,
+    overview, groups, events, edits, redrives, steering, sources, discovery, targets, reports, audit, workers, health,
     sign_in, you, people,
 )  # fmt: skip
 

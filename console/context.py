@@ -114,6 +114,12 @@ def session() -> Session:
     return cast("Session", g.session)
 
 
+def forget_session() -> None:
+    """Look anew from now on: for the answer to a request that changed what it shows."""
+    _close(None)
+    g.pop("session", None)
+
+
 def _wiring() -> Wiring:
     return cast("Wiring", current_app.extensions[_KEY])
 

@@ -28,6 +28,8 @@ _TONES: dict[str, str] = {
     GroupState.SNOOZED: "none",
     RedriveStatus.PLANNED: "none",
     RedriveStatus.RUNNING: "busy",
+    RedriveStatus.PAUSED: "warn",
+    RedriveStatus.TRIPPED: "bad",
     RedriveStatus.WATCHING: "busy",
     RedriveStatus.FINISHED: "good",
     RedriveStatus.CANCELLED: "none",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from console.format import number, plural, span
-from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.breaker import Stage as Ramp
+from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.store.rows import ItemRow, RedriveRow
 
 
@@ -40,16 +41,28 @@ class LegendEntry:
 
 def stages(redrive: RedriveRow, now: datetime) -> list[Stage]:
     """Return the stages of a redrive: they only ever move forward."""
-    at = _reached(redrive)
-    notes = (
+    sending = _sending(redrive)
+    names = ["Plan frozen", *sending, "Watching", "Cancelled" if _cancelled(redrive) else "Finished"]
+    notes = [
         f"{plural(redrive.planned, 'event')} · digest {redrive.digest[:8]}",
-        f"{number(redrive.rate)} a second at most",
+        *sending.values(),
         _watching(redrive, now),
         _ending(redrive),
-    )
-    names = ("Plan frozen", "Sending", "Watching", "Cancelled" if _cancelled(redrive) else "Finished")
-    states = ["done" if i < at or at == len(names) else "current" if i == at else "ahead" for i in range(len(names))]
+    ]
+    at = _reached(redrive, [*sending])
+    current = "held" if redrive.held else "current"
+    states = ["done" if i < at or at == len(names) else current if i == at else "ahead" for i in range(len(names))]
     return [Stage(*parts) for parts in zip(names, notes, states, strict=True)]
+
+
+def _sending(redrive: RedriveRow) -> dict[str, str]:
+    """Return the stages of sending with their notes: one, or with a canary three."""
+    full = f"{number(redrive.rate)} a second at most"
+    if not redrive.canary:
+        return {"Sending": full}
+    now = redrive.stage if redrive.status in {RedriveStatus.RUNNING, *HELD} else None
+    ramp = f"{number(redrive.step)} in this step" if now is Ramp.RAMP else "twice as many each time"
+    return {"Canary": f"{number(redrive.canary)} first", "Ramp": ramp, "Full rate": full}
 
 
 def legend(redrive: RedriveRow) -> list[LegendEntry]:
@@ -70,7 +83,7 @@ def legend(redrive: RedriveRow) -> list[LegendEntry]:
 
 def time_left(redrive: RedriveRow, now: datetime) -> str | None:
     """Return in sentences how long the rest takes at this rate, or why it pauses; None where nothing waits."""
-    if redrive.status is not RedriveStatus.RUNNING or not redrive.waiting:
+    if redrive.status is not RedriveStatus.RUNNING or redrive.waiting <= redrive.kept_back:
         return None
     if redrive.busy_until and redrive.busy_until > now:
         wait = span((redrive.busy_until - now).total_seconds())
@@ -90,16 +103,16 @@ def new_causes(items: Iterable[ItemRow]) -> list[NewCause]:
     return [NewCause(group_id, title, n) for (group_id, title), n in counted.most_common() if group_id is not None]
 
 
-def _reached(redrive: RedriveRow) -> int:
-    """Return the number of the current stage; 4 when all of it is over."""
+def _reached(redrive: RedriveRow, sending: Sequence[str]) -> int:
+    """Return the number of the current stage; one more than there are when all of it is over."""
     match redrive.status:
         case RedriveStatus.PLANNED:
             return 0
-        case RedriveStatus.RUNNING:
-            return 1
+        case RedriveStatus.RUNNING | RedriveStatus.PAUSED | RedriveStatus.TRIPPED:
+            return 1 + (list(Ramp).index(redrive.stage) if len(sending) > 1 else 0)
         case RedriveStatus.WATCHING:
-            return 2
-    return 4 if redrive.ended else 2
+            return len(sending) + 1
+    return len(sending) + 3 if redrive.ended else len(sending) + 1
 
 
 def _watching(redrive: RedriveRow, now: datetime) -> str:

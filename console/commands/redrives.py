@@ -1,4 +1,4 @@
-"""`redrive show` and `redrive cancel`: a redrive under way, or one that is over."""
+"""`redrive show`, `cancel`, `pause`, `resume` and `rate`: a redrive under way, or one that is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from console.commands.output import ID, print_json, print_table, public, when
 from console.format import plural
 from console.plain import plain
 from deadletter.event import Json
+from deadletter.manner import Pace
+from deadletter.outcome import RedriveStatus
 from deadletter.redrive import cancel as cancel_redrive
+from deadletter.redrive import change_pace
+from deadletter.redrive import pause as pause_redrive
+from deadletter.redrive import resume as resume_redrive
 from deadletter.store import read
 from deadletter.store.redrives import get_redrive, list_items
 from deadletter.store.rows import ItemRow, RedriveRow
@@ -64,6 +69,72 @@ def cancel(*, redrive_id: int, as_json: bool) -> None:
     )
 
 
+@click.command()
+@click.argument("redrive_id", metavar="ID", type=ID)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def pause(*, redrive_id: int, as_json: bool) -> None:
+    """Send no more of a redrive until it is resumed."""
+    with database() as (settings, engine):
+        row = pause_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
+    _tell(row, settings.secret_keys, as_json=as_json)
+
+
+@click.command()
+@click.argument("redrive_id", metavar="ID", type=ID)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def resume(*, redrive_id: int, as_json: bool) -> None:
+    """Let a paused redrive go on, or one that stopped by itself begin with a new canary."""
+    with database() as (settings, engine):
+        row = resume_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
+    _tell(row, settings.secret_keys, as_json=as_json)
+
+
+@click.command()
+@click.argument("redrive_id", metavar="ID", type=ID)
+@click.argument("events_per_second", metavar="R", type=float)
+@click.option("--concurrency", type=int, metavar="N", help="At most so many in flight at once; as before without it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def rate(*, redrive_id: int, events_per_second: float, concurrency: int | None, as_json: bool) -> None:
+    """Send a redrive's events faster or slower, R a second, from now on."""
+    with database() as (settings, engine):
+        with read(engine) as session:
+            before = get_redrive(session, redrive_id)
+        pace = Pace(events_per_second, concurrency or before.concurrency)
+        row = change_pace(engine, redrive_id, pace, by=actor(settings), now=utc_now())
+    _tell(row, settings.secret_keys, as_json=as_json)
+
+
+def _tell(row: RedriveRow, secret_keys: frozenset[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(summary(row, secret_keys))
+        return
+    for line in said(row):
+        click.echo(line)
+
+
+def plan_summary(row: RedriveRow) -> dict[str, Json]:
+    """Return a plan as `send --dry-run --json` prints it.
+
+    `target` is the one ARN that all of it goes to, None where there are several; `protected` and `unprotected` count
+    what would be sent by what the handlers' idempotency records say, None where no target has settings for that.
+    """
+    arns = {line["arn"] for line in row.targets}
+    return {
+        "digest": row.digest,
+        "count": row.waiting,
+        "target": arns.pop() if len(arns) == 1 else None,
+        "targets": plain(row.targets),
+        "rate": row.rate,
+        "seconds": round(row.waiting / row.rate, 1),
+        "protected": (row.preflight or {}).get("protected"),
+        "unprotected": (row.preflight or {}).get("unprotected"),
+        "skipped": row.skipped,
+        "canary": row.canary,
+        "max_failures": row.max_failures,
+        "oldest_at": plain(row.oldest_at),
+    }
+
+
 def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
     """Return a redrive as `--json` prints it.
 
@@ -73,6 +144,7 @@ def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
     names = (
         *("id", "status", "title", "digest", "invocation", "rate", "targets", "selection", "oldest_at"),
         *("asked_by", "planned_at", "started_by", "started_at", "finished_at", "cancelled_by"),
+        *("stage", "canary", "max_failures", "concurrency", "starts_at", "window", "held_by", "held_reason"),
         *("planned", "waiting", "sending", "succeeded", "failed_again", "skipped", "unknown", "ended"),
     )
     shown = {name: plain(getattr(row, name)) for name in names}
@@ -82,7 +154,10 @@ def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
 
 def said(row: RedriveRow) -> Iterator[str]:
     """Yield a redrive's plan and how far it is, in sentences."""
-    yield f"Redrive {row.id}, {row.status}: {row.title}"
+    stage = f" ({row.stage})" if row.canary and row.status is RedriveStatus.RUNNING else ""
+    yield f"Redrive {row.id}, {row.status}{stage}: {row.title}"
+    if row.held_reason:
+        yield f"  It stopped by itself. {row.held_reason} Then: redrive resume {row.id}, or redrive cancel {row.id}"
     for line in row.targets:
         yield f"  {line['count']:,} to {line['arn']} ({line['why']})"
     if row.skipped:

@@ -11,12 +11,15 @@ from sqlalchemy import Engine
 
 from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json
-from console.commands.redrives import said, summary
+from console.commands.redrives import plan_summary, said, summary
 from console.format import plural
 from deadletter import redrive
+from deadletter.breaker import DEFAULT_CANARY, DEFAULT_MAX_FAILURES
 from deadletter.errors import BadInput, RedriveError
 from deadletter.event import TargetRef
 from deadletter.filters import EventFilter
+from deadletter.hours import Window, read_moment
+from deadletter.manner import Manner, read_percent
 from deadletter.outcome import EventStatus
 from deadletter.settings import Settings
 from deadletter.store import read
@@ -35,6 +38,7 @@ class Asked:
     target: TargetRef | None
     rate: float | None
     invocation: str
+    manner: Manner
 
 
 @click.command()
@@ -48,9 +52,22 @@ class Asked:
 @click.option(
     "--invocation", type=click.Choice(["Event", "RequestResponse"]), default="RequestResponse", show_default=True
 )
+@click.option("--canary", type=int, default=DEFAULT_CANARY, show_default=True, help="Send so many, await outcomes.")
+@click.option("--no-canary", is_flag=True, help="No canary and no ramp: the full rate at once.")
+@click.option(
+    "--max-failures",
+    metavar="P",
+    default=f"{DEFAULT_MAX_FAILURES:.0%}",
+    show_default=True,
+    help="Stop by itself above so many of the last outcomes; 100% never does.",
+)
+@click.option("--concurrency", type=int, metavar="N", help="At most so many in flight at once.")
+@click.option("--at", metavar="TIME", help="Start then: 02:00 or 2026-11-24T02:00, UTC.")
+@click.option("--window", metavar="A-B", help="Send only then, every day: 22:00-06:00, or '22:00-06:00 Europe/Berlin'.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, then discard it: nothing is sent.")
 @click.option("--yes", is_flag=True, help="Start without asking.")
 @click.option("--wait", is_flag=True, help="Follow to the end; exit 1 unless all that was to be sent succeeded.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes or --dry-run.")
 @click.argument("more_events", nargs=-1, metavar="")
 def send(  # noqa: PLR0913 - one parameter an option
     *,
@@ -60,6 +77,13 @@ def send(  # noqa: PLR0913 - one parameter an option
     target_arn: str | None,
     rate: float | None,
     invocation: str,
+    canary: int,
+    no_canary: bool,
+    max_failures: str,
+    concurrency: int | None,
+    at: str | None,
+    window: str | None,
+    dry_run: bool,
     yes: bool,
     wait: bool,
     as_json: bool,
@@ -67,16 +91,27 @@ def send(  # noqa: PLR0913 - one parameter an option
 ) -> int:
     """Send failed events to their target again.
 
-    They are chosen by group, by event, or by filter. The plan is shown before anything is sent.
+    They are chosen by group, by event, or by filter. The plan is shown before anything is sent. First goes a canary,
+    whose outcomes are awaited; then twice as many each time, up to the full rate.
     """
-    if as_json and not yes:
-        raise BadInput("With --json nobody can be asked whether to start: add --yes, or leave --json out.")
+    if as_json and not (yes or dry_run):
+        raise BadInput("With --json nobody can be asked whether to start: add --yes or --dry-run, or leave --json out.")
     if more_events and not events:
         raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
     selection = read_selection(group, (*events, *more_events) if events else (), query)
-    asked = Asked(selection, redrive.parse_target(target_arn) if target_arn else None, rate, invocation)
+    manner = Manner(
+        canary=0 if no_canary else canary,
+        max_failures=read_percent(max_failures),
+        concurrency=concurrency,
+        starts_at=read_moment(at, now=utc_now()) if at else None,
+        window=Window.parse(window) if window else None,
+    )
+    asked = Asked(selection, redrive.parse_target(target_arn) if target_arn else None, rate, invocation, manner)
     with database() as (settings, engine):
         planned = _plan(engine, asked, settings)
+        if dry_run:
+            redrive.cancel(engine, planned.id, by=actor(settings), now=utc_now())
+            return _tell_plan(planned, as_json=as_json)
         if not yes and not _confirmed(engine, planned, settings):
             return 1
         row = redrive.start(engine, planned.id, digest=planned.digest, started_by=actor(settings), now=utc_now())
@@ -119,6 +154,7 @@ def _plan(engine: Engine, asked: Asked, settings: Settings) -> RedriveRow:
         target=asked.target,
         rate=asked.rate,
         invocation=asked.invocation,
+        manner=asked.manner,
         asked_by=actor(settings),
         settings=settings,
         now=utc_now(),
@@ -149,7 +185,7 @@ def _follow(engine: Engine, row: RedriveRow, settings: Settings) -> RedriveRow:
     """Return the redrive once it has ended. Stopping to follow (Ctrl-C) stops nothing else."""
     try:
         _warn_without_worker(engine, settings)
-        while not row.ended:
+        while not (row.ended or row.held):
             time.sleep(_LOOK_EVERY_S)
             row = _read(engine, row.id)
     except KeyboardInterrupt:
@@ -166,6 +202,17 @@ def _warn_without_worker(engine: Engine, settings: Settings) -> None:
         click.echo("No worker is running, so nothing is sent until one starts: redrive work", err=True)
 
 
+def _tell_plan(row: RedriveRow, *, as_json: bool) -> int:
+    """Print a plan that was made for nothing but this."""
+    if as_json:
+        print_json(plan_summary(row))
+        return 0
+    for line in said(row):
+        click.echo(line)
+    click.echo("Nothing was sent, and the plan is discarded.")
+    return 0
+
+
 def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json(summary(row, settings.secret_keys))
@@ -176,6 +223,6 @@ def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
 
 
 def exit_code(row: RedriveRow) -> int:
-    """Return 1 when a redrive has ended and not everything that its plan was to send succeeded, for whatever reason."""
+    """Return 1 when a redrive has ended, or is held, and not all that its plan was to send succeeded, why ever."""
     to_send = sum(line["count"] for line in row.targets)
-    return 1 if row.ended and row.succeeded < to_send else 0
+    return 1 if (row.ended or row.held) and row.succeeded < to_send else 0

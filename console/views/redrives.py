@@ -10,7 +10,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from console import progress as words
-from console.context import actor, engine, now, open_records, session, settings
+from console import steering
+from console.context import actor, engine, forget_session, now, open_records, session, settings
 from console.edits import shown_edit
 from console.empty import alive
 from console.forms import Form, Listing, read_id, read_rate, read_selection, read_transform
@@ -19,7 +20,7 @@ from deadletter import redrive as use
 from deadletter.access import Permission
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
 from deadletter.filters import EventFilter
-from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.preflight import Protection
 from deadletter.store import queries, redrives
 from deadletter.store.redrives.edits import list_edits
@@ -29,7 +30,7 @@ from deadletter.store.rows import RedriveRow
 
 bp = Blueprint("redrives", __name__, url_prefix="/redrives")
 _ROWS, _PLAN_ROWS = 50, 20
-_FORM = ("target", "rate", "invocation", "transform", "done")
+_FORM = ("target", "rate", "invocation", "transform", "done", *steering.FIELDS)
 
 
 @bp.get("")
@@ -49,7 +50,7 @@ def create() -> Response | tuple[str, int]:
     except BadInput as error:
         if not again:
             raise
-        return _page(again, notice=str(error), form=request.form), 422
+        return page(again, notice=str(error), form=request.form), 422
     _discard(again)
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
 
@@ -57,7 +58,7 @@ def create() -> Response | tuple[str, int]:
 @bp.get("/<int:redrive_id>")
 def show(redrive_id: int) -> str:
     """Show the plan, how far it is, and what became of every event."""
-    return _page(redrive_id)
+    return page(redrive_id)
 
 
 @bp.get("/<int:redrive_id>/progress")
@@ -84,9 +85,10 @@ def start(redrive_id: int) -> Response | tuple[str, int]:
     """Start sending what the plan says; 409 with the plan as it is now if that is not what was confirmed."""
     digest = request.form.get("digest", "")
     try:
-        use.start(engine(), redrive_id, digest=digest, started_by=actor(), now=now())
+        at_once = request.form.get("at_once") == "1"
+        use.start(engine(), redrive_id, digest=digest, at_once=at_once, started_by=actor(), now=now())
     except (ChangedSincePlan, IllegalMove) as error:
-        return _page(redrive_id, notice=str(error)), 409
+        return fresh_page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
 
 
@@ -96,7 +98,7 @@ def cancel(redrive_id: int) -> Response | tuple[str, int]:
     try:
         use.cancel(engine(), redrive_id, by=actor(), now=now())
     except IllegalMove as error:
-        return _page(redrive_id, notice=str(error)), 409
+        return page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
 
 
@@ -112,6 +114,7 @@ def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         edit=read_transform(form),
         skip_done=form.get("done") != "send",
         open_records=open_records(),
+        manner=steering.read_manner(form, now=now()),
         asked_by=actor(),
         settings=settings(),
         now=now(),
@@ -131,11 +134,18 @@ def _discard(redrive_id: int | None) -> None:
         use.cancel(engine(), redrive_id, by=actor(), now=now())
 
 
-def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:
+def fresh_page(redrive_id: int, *, notice: str) -> str:
+    """Return the page of a redrive that this very request changed: its snapshot was of before."""
+    forget_session()
+    return page(redrive_id, notice=notice)
+
+
+def page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = None) -> str:
+    """Return the page of one redrive, with a *notice* above it, and the fields of its *form* as they were sent."""
     redrive = redrives.get_redrive(session(), redrive_id)
     outcome = _outcome(request.args)
     args = MultiDict({name: request.args[name] for name in ("outcome", "state", "cursor") if name in request.args})
-    listing = Listing(args, EventFilter(), path=url_for(".show", redrive_id=redrive_id))
+    listing = Listing(args, EventFilter(), path=url_for("redrives.show", redrive_id=redrive_id))
     most = _PLAN_ROWS if redrive.status is RedriveStatus.PLANNED else _ROWS
     state = _state(request.args)
     items = redrives.list_items(
@@ -158,9 +168,11 @@ def _page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None =
 
 
 def _progress_facts(redrive: RedriveRow) -> dict[str, Any]:
-    cancellable = redrive.status in {RedriveStatus.RUNNING, RedriveStatus.WATCHING}
+    cancellable = redrive.status in {RedriveStatus.RUNNING, RedriveStatus.WATCHING, *HELD}
     return {
         "redrive": redrive,
+        "held": steering.held(redrive, now()),
+        "careful": steering.manner_words(redrive),
         "stages": words.stages(redrive, now()),
         "left": words.time_left(redrive, now()),
         "cancel_note": words.cancel_note(redrive) if cancellable else None,
@@ -177,7 +189,11 @@ def _fields(redrive: RedriveRow, form: Mapping[str, str] | None) -> dict[str, st
     """Return the fields of the plan's form: as they were sent, else as the plan has them."""
     if form is not None:
         return {name: form.get(name, "") for name in _FORM}
-    written = {"target": "", "rate": f"{redrive.rate:g}", "invocation": redrive.invocation}
+    written = steering.fields_of(redrive) | {
+        "target": "",
+        "rate": f"{redrive.rate:g}",
+        "invocation": redrive.invocation,
+    }
     done = "skip" if (redrive.preflight or {}).get("skip_done", True) else "send"
     return written | {"transform": (redrive.edit or {}).get("text", ""), "done": done}
 

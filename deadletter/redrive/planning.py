@@ -14,7 +14,7 @@ from deadletter.actor import Actor
 from deadletter.errors import BadInput, ChangedSincePlan
 from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
-from deadletter.manner import AT_ONCE, Manner, check_rate
+from deadletter.manner import Manner, check_rate
 from deadletter.parse import parse_message
 from deadletter.plan import INVOCATIONS, Candidate
 from deadletter.ports import OpenRecords
@@ -54,7 +54,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     edit: Edit | None = None,
     skip_done: bool = True,
     open_records: OpenRecords | None = None,
-    manner: Manner = AT_ONCE,
+    manner: Manner = CAREFUL,
     asked_by: Actor,
     settings: Settings,
     now: datetime,
@@ -111,8 +111,10 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         return redrive_id
 
 
-def start(engine: Engine, redrive_id: int, *, digest: str, started_by: Actor, now: datetime) -> RedriveRow:
-    """Let a planned redrive run; *digest* is that of the plan that was confirmed.
+def start(  # noqa: PLR0913 - what a person confirms, each by its name
+    engine: Engine, redrive_id: int, *, digest: str, at_once: bool = False, started_by: Actor, now: datetime
+) -> RedriveRow:
+    """Let a planned redrive run; *digest* is of the plan confirmed, *at_once* means no canary and no breaker.
 
     Raises:
         NotFound: There is no such redrive.
@@ -124,8 +126,9 @@ def start(engine: Engine, redrive_id: int, *, digest: str, started_by: Actor, no
         plans.check_start(session, redrive_id, digest)
         changed = plans.skip_changed(session, redrive_id, now)
         if not changed:
-            plans.start(session, redrive_id, started_by=started_by.name, now=now)
-            note(session, started_by, "start", "redrive", redrive_id, details={"digest": digest}, now=now)
+            plans.start(session, redrive_id, at_once=at_once, started_by=started_by.name, now=now)
+            details = {"digest": digest, "at_once": at_once}
+            note(session, started_by, "start", "redrive", redrive_id, details=details, now=now)
         session.flush()
         row = get_redrive(session, redrive_id)
     if changed:

@@ -242,10 +242,10 @@ class ItemRow:
     target_arn: str | None
     outcome: Outcome
     reason: str | None
-    protection: Protection | None
+    protection: Protection | None = None
     """What its handler's idempotency record said when it was planned."""
-    protection_reason: str | None
-    edited: bool
+    protection_reason: str | None = None
+    edited: bool = False
     """Whether an edit is sent in the original's place."""
     sent_at: datetime | None
     sent_id: str | None
@@ -307,9 +307,9 @@ class RedriveRow:
     busy_reason: str | None
     busy_count: int
     settle_s: float
-    preflight: Mapping[str, Any] | None
+    preflight: Mapping[str, Any] | None = None
     """{"skip_done", "states", "protected", "unprotected"}; None where no target has idempotency settings."""
-    edit: Mapping[str, Any] | None
+    edit: Mapping[str, Any] | None = None
     """{"how", "text", "by", "changed", "unchanged", "unfit"}; None where originals are sent."""
     stage: Stage = Stage.FULL
     canary: int = 0

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, update
 
+from deadletter.breaker import Stage
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries, read, redrives, write
@@ -113,7 +114,59 @@ def test_a_target_that_asks_to_slow_down_is_quoted_as_it_spoke(client: FlaskClie
     with write(seeded) as session:
         busy = {"busy_reason": "AWS: TooManyRequestsException.", "busy_until": NOW + timedelta(seconds=9)}
         session.execute(update(Redrive).values(busy))
-    assert "AWS: TooManyRequestsException. Next try in 9 s. If you cancel" in Page(client.get(address).text).text
+    assert "AWS: TooManyRequestsException. Next try in 9 s." in Page(client.get(address).text).text
+
+
+def test_pausing_resuming_and_another_pace_are_seen_on_the_page(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    start(client, address)
+    waiting = get_redrive(seeded, address).waiting
+    assert client.post(f"{address}/pause").status_code == 303
+    page = Page(client.get(address).text)
+    assert "Paused by ada" in page.text
+    assert f"Resume, {waiting:,} to send" in page.text
+    assert client.post(f"{address}/rate", data={"rate": "7", "concurrency": "3"}).status_code == 303
+    assert client.post(f"{address}/resume").status_code == 303
+    redrive = get_redrive(seeded, address)
+    assert (redrive.status, redrive.rate, redrive.concurrency) == (RedriveStatus.RUNNING, 7.0, 3)
+
+
+def test_what_cannot_be_steered_is_409_and_a_rate_that_cannot_be_is_422(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    for verb in ("pause", "resume"):
+        answer = client.post(f"{address}/{verb}")
+        assert answer.status_code == 409
+        assert "is planned, so there is" in answer.text
+    start(client, address)
+    assert client.post(f"{address}/rate", data={"rate": "soon"}).status_code == 422
+    assert client.post(f"{address}/cancel").status_code == 303
+    assert client.post(f"{address}/rate", data={"rate": "5"}).status_code == 409
+    assert get_redrive(seeded, address).rate == 20.0
+
+
+def test_a_redrive_begins_with_a_canary_unless_one_tick_says_otherwise(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    page = Page(client.get(address).text)
+    assert "the canary; then twice as many each time" in page.text
+    digest = page.field("digest")
+    assert client.post(f"{address}/start", data={"digest": digest, "at_once": "1"}).status_code == 303
+    redrive = get_redrive(seeded, address)
+    assert (redrive.stage, redrive.kept_back, redrive.max_failures) == (Stage.FULL, 0, 1.0)
+
+
+def test_a_plan_whose_events_went_elsewhere_is_409_and_shows_the_new_plan(client: FlaskClient, seeded: Engine) -> None:
+    address = plan(client, filter="group=1&status=unresolved")
+    before = get_redrive(seeded, address)
+    with read(seeded) as session:
+        first = redrives.list_items(session, before.id).rows[0].event_id
+    start(client, plan(client, scope="page", event=[str(first)], filter=""))
+    answer = client.post(f"{address}/start", data={"digest": before.digest})
+    assert answer.status_code == 409
+    page = Page(answer.text)
+    after = get_redrive(seeded, address)
+    assert page.field("digest") == after.digest != before.digest
+    assert f"Redrive {after.waiting} event" in page.text
+    assert after.waiting == before.waiting - 1
 
 
 def test_another_digest_than_the_one_shown_is_409_and_shows_the_plan_as_it_is(
@@ -158,7 +211,7 @@ def test_cancelling_releases_what_was_not_sent(client: FlaskClient, seeded: Engi
 def test_the_fragment_of_a_redrive_that_ended_polls_no_more(client: FlaskClient) -> None:
     address = plan(client, filter="group=1&status=unresolved")
     start(client, address)
-    assert "load delay:2s" in client.get(f"{address}/progress").text
+    assert "load delay:1s" in client.get(f"{address}/progress").text
     client.post(f"{address}/cancel")
     fragment = Page(client.get(f"{address}/progress").text).all("section", id="progress")[0]
     assert (fragment["hx-trigger"], fragment["hx-get"], fragment["hx-target"]) == ("load", address, "#main")

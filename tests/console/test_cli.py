@@ -223,7 +223,9 @@ def test_a_filter_is_what_stands_in_a_pages_address(run: Run) -> None:
 def test_json_without_yes_is_refused_before_anything_is_planned(run: Run, night: Engine) -> None:
     done = run("send", "--event", 1, "--json")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "With --json nobody can be asked whether to start: add --yes, or leave --json out.\n"
+    assert (
+        done.err == "With --json nobody can be asked whether to start: add --yes or --dry-run, or leave --json out.\n"
+    )
     with read(night) as session:
         assert list_redrives(session).rows == []
 
@@ -335,7 +337,7 @@ def test_a_redrive_is_shown_with_every_event(run: Run, night: Engine, settings: 
     assert (shown["id"], shown["waiting"]) == (redrive_id, 2)
     assert [(item["event_id"], item["outcome"]) for item in shown["items"]] == [(1, "waiting"), (2, "waiting")]
     said = run("show", redrive_id).out
-    assert f"Redrive {redrive_id}, running: 2 selected events\n" in said
+    assert f"Redrive {redrive_id}, running (canary): 2 selected events\n" in said
     assert re.search(r"^ord-1 +waiting", said, re.MULTILINE)
 
 

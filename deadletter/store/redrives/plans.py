@@ -75,9 +75,11 @@ def skip_changed(session: Session, redrive_id: int, now: datetime) -> int:
     return changed
 
 
-def start(session: Session, redrive_id: int, *, started_by: str, now: datetime) -> None:
-    """Let a planned redrive run: claim its events, all of which are free, and begin with its canary."""
+def start(session: Session, redrive_id: int, *, at_once: bool, started_by: str, now: datetime) -> None:
+    """Let a planned redrive run: claim its events, which are all free, and begin with its canary unless *at_once*."""
     redrive = lock(session, redrive_id)
+    if at_once:
+        redrive.canary, redrive.max_failures = 0, 1.0
     _claim_events(session, redrive_id)
     redrive.status, redrive.started_at, redrive.started_by = RedriveStatus.RUNNING, now, started_by
     ensure(session, [line["arn"] for line in redrive.targets])
