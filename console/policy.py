@@ -8,6 +8,10 @@ from deadletter.store.rows import SourceRow
 
 COLLECT = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What collecting from a queue needs."""
+OBSERVE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:DeleteMessage")
+"""What observing a queue needs. The last is for redriving: what is sent again is taken from the queue."""
+LIST_OBJECTS, READ_OBJECTS, DELETE_OBJECTS = ("s3:ListBucket",), ("s3:GetObject",), ("s3:DeleteObject",)
+"""What a prefix of a bucket needs: of the bucket, of its objects, and of these where they are collected."""
 REDRIVE = {
     "lambda": (
         "lambda:InvokeFunction",
@@ -22,10 +26,20 @@ REDRIVE = {
 
 def policy_of(source: SourceRow) -> str:
     """Return the policy as indented JSON: reading the source, and sending to its target where it has one."""
-    statements = [_allow("Collect", COLLECT, source.arn)]
+    statements = _reading(source)
     if source.target_kind and source.target_arn:
         statements.append(_allow("Redrive", REDRIVE[source.target_kind], source.target_arn))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
+
+
+def _reading(source: SourceRow) -> list[dict[str, object]]:
+    if source.kind == "push":
+        return []  # it is pushed: what pushes needs the permission to invoke our function
+    if source.kind == "sqs":
+        return [_allow("Observe", OBSERVE, source.arn) if source.observed else _allow("Collect", COLLECT, source.arn)]
+    bucket, _, prefix = source.arn.partition("/")
+    objects = READ_OBJECTS if source.observed else READ_OBJECTS + DELETE_OBJECTS
+    return [_allow("List", LIST_OBJECTS, bucket), _allow("Read", objects, f"{bucket}/{prefix}*")]
 
 
 def _allow(sid: str, actions: tuple[str, ...], arn: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from flask import Flask, url_for
 from console import charts, context, discovered, edits, life, progress
 from console import format as fmt
 from console.forms import STANDINGS
+from console.manner import manner_of
 from deadletter.access import Permission
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus, RedriveStatus
@@ -53,6 +54,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "visible": fmt.visible,
     "masked": fmt.masked,
     "arn_name": name_of,
+    "manner": manner_of,
     "spark": charts.spark,
     "progress": charts.progress,
     "legend": progress.legend,

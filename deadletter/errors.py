@@ -12,6 +12,10 @@ class BadInput(RedriveError):
     """A form, a query or an argument asks for something that does not exist. HTTP 422; exit 2."""
 
 
+class NeedsConfirming(BadInput):
+    """It can be done, but has an effect that must be confirmed first; the message says which."""
+
+
 class NotFound(RedriveError):
     """There is no such source, group, event or redrive. HTTP 404; exit 1."""
 

@@ -32,6 +32,8 @@ class SourceState:
     retention_s: int
     redrives_to: str | None = None
     """ARN of the DLQ that this very queue's own redrive policy names: reading it counts towards moving messages on."""
+    max_receives: int | None = None
+    """After how many receives that policy moves a message on."""
 
 
 class Source(Protocol):

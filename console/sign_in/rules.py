@@ -56,6 +56,7 @@ RULES: Mapping[str, Permission | None] = {
     "sources.index": Permission.VIEW,
     "sources.add": Permission.CONFIGURE,
     "sources.set_target": Permission.CONFIGURE,
+    "sources.change": Permission.CONFIGURE,
     "discovery.index": Permission.VIEW,
     "discovery.progress": Permission.VIEW,
     "discovery.ask": Permission.CONFIGURE,

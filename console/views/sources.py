@@ -9,12 +9,17 @@ from werkzeug.wrappers import Response
 
 from console.context import actor, engine, now, session
 from console.policy import policy_of
+from deadletter import aws, store
 from deadletter import redrive as use
-from deadletter import store
-from deadletter.errors import BadInput
+from deadletter.errors import BadInput, NeedsConfirming
 from deadletter.event import TargetRef
-from deadletter.store.sources import add_source, list_sources
+from deadletter.registering import register
+from deadletter.store import sources as store_sources
+from deadletter.store.left import list_skipped
+from deadletter.store.sources import list_sources
 from deadletter.store.sources import set_target as store_target
+
+_CHANGES = {"pause": store_sources.pause, "resume": store_sources.resume, "remove": store_sources.remove}
 
 bp = Blueprint("sources", __name__, url_prefix="/sources")
 
@@ -27,13 +32,30 @@ def index() -> str:
 
 @bp.post("")
 def add() -> Response | tuple[str, int]:
-    """Register a source by its ARN; a known one gets the target."""
+    """Register a source by its ARN; a known one gets target and mode."""
+    form = request.form
     try:
-        with store.write(engine()) as writing:
-            add_source(writing, request.form.get("arn", "").strip(), target=_target(), by=actor(), now=now())
+        register(
+            engine(),
+            form.get("arn", ""),
+            target=_target(),
+            by=actor(),
+            now=now(),
+            open_observed=aws.open_source,
+            mode=_mode(form.get("mode", "")),
+            confirmed=form.get("confirmed") == "yes",
+        )
     except BadInput as error:
-        return _page(form=request.form, error=str(error)), 422
+        return _page(form=form, error=str(error), confirm=isinstance(error, NeedsConfirming)), 422
     return redirect(url_for(".index"), 303)
+
+
+@bp.post("/<int:source_id>/<any(pause, resume, remove):verb>")
+def change(source_id: int, verb: str) -> Response:
+    """Leave a source alone for a while, go on with it, or take it out of the lists."""
+    with store.write(engine()) as writing:
+        _CHANGES[verb](writing, source_id, by=actor(), now=now())
+    return redirect(url_for(".index", _anchor=None if verb == "remove" else f"source-{source_id}"), 303)
 
 
 @bp.post("/<int:source_id>/target")
@@ -53,12 +75,30 @@ def _target() -> TargetRef | None:
     return use.parse_target(text) if text else None
 
 
+def _mode(text: str) -> str | None:
+    """Return the mode that a form asks for; None where it leaves that open. Raises BadInput."""
+    if text in {"", *store_sources.MODES}:
+        return text or None
+    raise BadInput(f"{text[:40]!r} is not a mode. There are: {', '.join(store_sources.MODES)}.")
+
+
 def _page(
-    *, form: Mapping[str, str] | None = None, error: str | None = None, failing: Mapping[str, object] | None = None
+    *,
+    form: Mapping[str, str] | None = None,
+    error: str | None = None,
+    confirm: bool = False,
+    failing: Mapping[str, object] | None = None,
 ) -> str:
     rows = sorted(list_sources(session(), now=now()), key=lambda source: -(source.depth or 0))
-    fields = {name: (form or {}).get(name, "") for name in ("arn", "target")}
+    fields = {name: (form or {}).get(name, "") for name in ("arn", "target", "mode")}
     policies = {source.id: policy_of(source) for source in rows}
     return render_template(
-        "sources/index.html", sources=rows, form=fields, error=error, failing=failing, policies=policies
+        "sources/index.html",
+        sources=rows,
+        form=fields,
+        error=error,
+        confirm=confirm,
+        failing=failing,
+        policies=policies,
+        skipped={source.id: list_skipped(session(), source.id) for source in rows if source.skipped},
     )

@@ -75,11 +75,13 @@ class SqsSource:
         except ERRORS as error:
             raise source_error(error, action="sqs:GetQueueAttributes", arn=self._arn) from error
         attributes: Mapping[str, str] = answer.get("Attributes", {})
+        policy = redrive_policy(attributes)
         return SourceState(
             depth=int(attributes.get("ApproximateNumberOfMessages", 0)),
             in_flight=int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
             retention_s=int(attributes.get("MessageRetentionPeriod", 0)),
-            redrives_to=redrive_policy(attributes).get("deadLetterTargetArn"),
+            redrives_to=policy.get("deadLetterTargetArn"),
+            max_receives=int(policy["maxReceiveCount"]) if str(policy.get("maxReceiveCount")).isdecimal() else None,
         )
 
 

@@ -98,12 +98,29 @@ def started(engine: Engine, settings: Settings, *event_ids: int) -> int:
 
 
 def test_a_source_is_added_and_listed(run: Run) -> None:
-    assert run("sources", "add", QUEUE, "--target", FUNCTION).out == f"Source 1: {QUEUE}, sent to {FUNCTION}\n"
+    assert run("sources", "add", QUEUE, "--target", FUNCTION).out == (
+        f"Source 1: {QUEUE}, collected: stored, then deleted from the queue, sent to {FUNCTION}\n"
+    )
     (source,) = run("sources", "--json").json
     assert (source["arn"], source["target_kind"], source["target_arn"]) == (QUEUE, "lambda", FUNCTION)
     assert source["expires_at"] is None
     assert run("sources", "list", "--json").json == [source]
     assert run("sources").out.splitlines()[1].split()[:2] == ["1", "orders-dlq"]
+
+
+def test_a_source_is_paused_resumed_removed_and_says_what_that_means(run: Run) -> None:
+    assert "not the ARN" in run("sources", "add", "arn:aws:s3:::B").err
+    added = run("sources", "add", "arn:aws:s3:::failures/aws/lambda/", "--json").json
+    assert (added["kind"], added["mode"]) == ("s3", "observe")
+    assert "what lies there waits" in run("sources", "pause", added["arn"]).out
+    assert run("sources").out.splitlines()[1].split()[2:4] == ["s3", "paused"]
+    assert "read again" in run("sources", "resume", added["arn"]).out
+    assert "Its events stay" in run("sources", "remove", added["arn"]).out
+    assert run("sources", "--json").json == []
+    again = run("sources", "remove", added["arn"])
+    assert (again.code, again.err.startswith("There is no source")) == (1, True)
+    assert run("sources", "add", added["arn"], "--collect", "--json").json["mode"] == "collect"
+    assert run("sources", "add", QUEUE, "--push", "--json").json["kind"] == "push"
 
 
 def test_adding_a_source_again_changes_its_target(run: Run) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from console.policy import COLLECT, REDRIVE, policy_of
+from console.policy import COLLECT, DELETE_OBJECTS, LIST_OBJECTS, OBSERVE, READ_OBJECTS, REDRIVE, policy_of
 from deadletter.event import TargetKind
 from tests.console.test_empty import make_source
 
@@ -38,3 +38,25 @@ def test_a_source_with_a_target_asks_for_sending_there_and_nowhere_else() -> Non
     statements = json.loads(policy_of(source))["Statement"]
     assert [statement["Resource"] for statement in statements] == ["arn", "arn:function"]
     assert "*" not in policy_of(source)
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({"mode": "observe"}, {"arn": OBSERVE}),
+        ({"kind": "push"}, {}),
+        (
+            {"kind": "s3", "mode": "observe", "arn": "arn:aws:s3:::b/aws/lambda/"},
+            {"arn:aws:s3:::b": LIST_OBJECTS, "arn:aws:s3:::b/aws/lambda/*": READ_OBJECTS},
+        ),
+        (
+            {"kind": "s3", "mode": "collect", "arn": "arn:aws:s3:::b"},
+            {"arn:aws:s3:::b": LIST_OBJECTS, "arn:aws:s3:::b/*": READ_OBJECTS + DELETE_OBJECTS},
+        ),
+    ],
+)
+def test_each_kind_and_mode_of_source_asks_for_what_it_needs(
+    given: dict[str, str], allowed: dict[str, tuple[str, ...]]
+) -> None:
+    statements = json.loads(policy_of(make_source(**given)))["Statement"]
+    assert {each["Resource"]: tuple(each["Action"]) for each in statements} == allowed
