@@ -111,9 +111,11 @@ def _list_facts(listing: Listing) -> dict[str, Any]:
 
 def _event_facts(detail: EventDetail, keys: frozenset[str] | None) -> dict[str, Any]:
     failure = life.latest_failure(detail)
-    payload = life.read_record(detail.main).payload_text
+    told = life.read_record(detail.main)
+    payload = detail.fetched if told.payload_text is None else told.payload_text
     return {
         "detail": detail,
+        "told": told,
         "revealed": keys is None,
         "failure": failure,
         "frames": [Frame(text.rstrip("\n"), bool(in_app_frames([text]))) for text in failure.stack_trace or ()],

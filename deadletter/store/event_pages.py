@@ -66,7 +66,16 @@ def get_event(session: Session, event_id: int) -> EventDetail:
     query = _records().where(Record.event_id == event_id).order_by(Record.occurred_at, Record.id)
     records = [_record_row(each) for each in session.execute(query).mappings()]
     main = next(record for record in records if record.id == main_id)
-    return EventDetail(event=_event_row(facts), main=main, records=records, items=items_of_event(session, event_id))
+    batch = (
+        session.scalar(select(Lookup.payload).where(Lookup.event_id == event_id)) if facts["lookup_status"] else None
+    )
+    return EventDetail(
+        event=_event_row(facts),
+        main=main,
+        records=records,
+        items=items_of_event(session, event_id),
+        fetched=None if batch is None else batch.decode(),
+    )
 
 
 def iter_events(session: Session, chosen: EventFilter) -> Iterator[ExportRow]:

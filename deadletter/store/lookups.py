@@ -152,9 +152,9 @@ def _follow(session: Session, event_id: int, told: Found) -> None:
         values |= {"redrivable": Redrivable.YES.value, "truncated": told.status is LookupStatus.PARTIAL} | _sent(told)
     elif told.status is LookupStatus.LOST:
         values |= {"redrivable": Redrivable.NO.value, "truncated": True}
-    elif told.said is None:
-        return
     session.execute(waits.values(**values))
+    if told.deadline_at or told.batch:
+        note_deadline(session, event_id, None if told.batch else told.deadline_at)
 
 
 def _sent(told: Found) -> dict[str, Any]:

@@ -273,13 +273,15 @@ class ExportRow:
 class EventDetail:
     """An event's whole life: its facts, every record of it and every redrive, oldest first.
 
-    `main` is the record that says most: the one that a redrive sends and the page shows.
+    `main` is the record that says most: the one that a redrive sends and the page shows. `fetched` is the batch that
+    such a record only points at.
     """
 
     event: EventRow
     main: RecordRow
     records: Sequence[RecordRow]
     items: Sequence[ItemRow]
+    fetched: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,9 +102,12 @@ def test_a_batch_is_fetched_when_it_is_collected_and_sent_from_what_was_kept(eng
     event_id = collect(engine, "kinesis-esm-sqs.json")
     assert event(engine, event_id).redrivable == Redrivable.REFETCH
     assert plan(engine).planned - plan(engine).skipped == 0
+    fetch(engine, FakeLookups(error=LookupBusy("Slow down.")))
+    assert event(engine, event_id).expires_at == datetime.fromisoformat("2026-09-15T08:01:55.310+00:00")
 
     seen = recorded("lambda-event-kinesis.json")
-    fetch(engine, FakeLookups([kinesis_answer(each) for each in seen]))
+    fetch(engine, FakeLookups([kinesis_answer(each) for each in seen]), WHEN + timedelta(minutes=1))
+    assert event(engine, event_id).expires_at is None
     with read(engine) as session:
         found = get_event(session, event_id).event
         assert not is_waiting(session)
