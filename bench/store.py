@@ -142,7 +142,9 @@ def _empty(settings: Settings, name: str) -> Iterator[Engine]:
     """Yield an engine on an empty database of its own with one source."""
     own = replace(settings, data_dir=settings.data_dir / name.replace(" ", "-"))
     if settings.database_url:
-        own = replace(own, database_url=make_postgres_database(settings.database_url, f"bench {name}"))
+        own = replace(
+            own, database_url=make_postgres_database(settings.database_url, f"bench_{name.replace(' ', '_')}".lower())
+        )
     upgrade(own)
     engine = make_engine(own)
     with write(engine) as session:

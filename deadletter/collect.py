@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deadletter.event import FailedEvent, Producer, ReceivedMessage, TargetKind, TargetRef
 from deadletter.expiry import batch_expires_at, message_expires_at, sent_at
 from deadletter.fingerprint import cause_of, fingerprint
 from deadletter.parse import parse_message
 from deadletter.store import write
+from deadletter.store.ailing import is_away
 from deadletter.store.ingest import Parsed, store_all
 from deadletter.store.rows import SourceRow
 from deadletter.store.senders import function_of
@@ -74,7 +74,7 @@ def store_each(engine: Engine, taken: Sequence[Taken], *, now: datetime) -> list
     try:
         store(engine, taken, now=now)
     except Exception as error:
-        if _is_unavailable(error):
+        if is_away(error):
             return [Kept([], error)] * len(taken)
         log.exception("storing failed", extra={"messages": sum(len(one.messages) for one in taken)})
         return _store_halves(engine, taken, error, now)
@@ -118,10 +118,6 @@ def _expires_at(message: ReceivedMessage, event: FailedEvent, retention_s: int |
     """Return when the first of what only AWS holds is dropped: the message, where it is left, or a stream's batch."""
     moments = (message_expires_at(message, retention_s), batch_expires_at(event))
     return min(filter(None, moments), default=None)
-
-
-def _is_unavailable(error: Exception) -> bool:
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def _oldest(parsed: Sequence[Parsed]) -> datetime | None:

@@ -16,6 +16,7 @@ from deadletter.collect import Kept, Taken
 from deadletter.errors import SourceError
 from deadletter.event import ReceivedMessage
 from deadletter.ports import Clock, Source
+from deadletter.store.ailing import ailment
 from deadletter.store.rows import SourceRow
 from worker.committer import Committer
 from worker.room import Room
@@ -180,8 +181,7 @@ class Collector:
         if error:
             self._empty = 0
             raise SourceError(
-                f"What came could not be stored, so it was left in the queue: {type(error).__name__}. "
-                "See the worker's log, and whether the database is well."
+                f"What came could not be stored, so it was left in the queue. {ailment(error)} It goes on by itself."
             ) from error
 
     def _let_go(self, kept: Kept) -> None:

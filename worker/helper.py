@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from deadletter import aws
 from deadletter.ports import Clock, Source
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, write
+from deadletter.store.ailing import ailment
 from deadletter.store.redrives.workers import leave
 from deadletter.store.sources import list_sources_with_senders
 from worker.activity import Activity, WatchedSource
@@ -76,6 +78,12 @@ class Helper:
 
     def _follow(self, flowing: Sequence[int]) -> None:
         """Receive from the sources in *flowing*, and from no other."""
+        try:
+            self._attend(flowing)
+        except DBAPIError as error:
+            log.warning("a helper waits for its database", extra={"ailment": ailment(error)})
+
+    def _attend(self, flowing: Sequence[int]) -> None:
         if flowing and time.monotonic() - self._looked > LOOK_EVERY_S:
             self._look_for_sources()
         for source_id, collector in self._collectors.items():
@@ -114,8 +122,11 @@ class Helper:
             held = sum(collector.in_hand for collector in collectors)
             log.warning("a helper ends with messages in hand: they come again", extra={"receives": held})
         self._ended.set()
-        with write(self._engine) as session:
-            leave(session, self.name)
+        try:
+            with write(self._engine) as session:
+                leave(session, self.name)
+        except DBAPIError as error:
+            log.warning("a helper could not sign off: it is listed as lost", extra={"ailment": ailment(error)})
         return all(waited)
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from deadletter import aws
 from deadletter.outcome import RedriveStatus
@@ -19,6 +20,7 @@ from deadletter.ports import Clock, Lookups, ObjectSource, ObservedSource, Sourc
 from deadletter.scouting import Scout
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
+from deadletter.store.ailing import ailment
 from deadletter.store.redrives import list_redrives
 from deadletter.store.redrives.tending import list_open
 from deadletter.store.redrives.workers import SECOND_ON_SQLITE, brings_nothing, leave
@@ -126,8 +128,7 @@ class Worker:
         self._start()
         self._say_if_second()
         while not self._receiving.wait(0.2 if once else LOOK_EVERY_S):
-            self._look_for_sources()
-            if once and self._all_done():
+            if self._look(once=once):
                 break
         self.stop()
         well = self._finish()
@@ -162,6 +163,15 @@ class Worker:
 
     def _discover(self) -> float:
         return 0.0 if not self._stopping() and self._scout.turn() else LOOK_EVERY_S
+
+    def _look(self, *, once: bool) -> bool:
+        """Look for new sources, and, with *once*, whether all is done. A database that is away is waited for."""
+        try:
+            self._look_for_sources()
+            return once and self._all_done()
+        except DBAPIError as error:
+            log.exception("the worker waits for its database", extra={"ailment": ailment(error)})
+            return False
 
     def _look_for_sources(self) -> None:
         with read(self._engine) as session:
@@ -206,8 +216,11 @@ class Worker:
         if unfinished:
             log.warning("the worker ends with work in hand", extra={"worker": self.name, "left": self._left()})
             return False
-        with write(self._engine) as session:
-            leave(session, self.name)
+        try:
+            with write(self._engine) as session:
+                leave(session, self.name)
+        except DBAPIError as error:
+            log.warning("the worker could not sign off: it is listed as lost", extra={"ailment": ailment(error)})
         return True
 
     def _left(self) -> list[str]:
