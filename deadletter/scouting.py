@@ -158,7 +158,7 @@ def register_clear(engine: Engine, places: Iterable[Place], *, by: Actor, now: d
     clear = [place for place in places if place.registrable]
     with write(engine) as session:
         for place in clear:
-            add_source(session, place.arn, target=place.target, by=by, now=now)
+            add_source(session, place.source_arn, target=place.target, by=by, now=now)
     return clear
 
 
@@ -175,7 +175,7 @@ def register(engine: Engine, place: Place, target: TargetRef | None, *, by: Acto
     if chosen is None and place.ambiguous and not place.senders:
         raise BadInput(f"Say where the events of {place.name} go: {place.why}")
     with write(engine) as session:
-        source = add_source(session, place.arn, target=chosen, by=by, now=now)
+        source = add_source(session, place.source_arn, target=chosen, by=by, now=now)
         return set_senders(session, source.id, {} if target else place.senders)
 
 

@@ -107,6 +107,7 @@ class Settings:
             BadInput: A value is not a number, out of range, or not a yes or no; the message names the variable.
         """
         env = os.environ if env is None else env
+        roles = _roles(env.get("REDRIVE_ROLES", ""))
         return cls(
             data_dir=Path(env.get("REDRIVE_DATA_DIR") or "data"),
             database_url=_database_url(env.get("DATABASE_URL") or _content(env, "DATABASE_URL_FILE")),
@@ -125,8 +126,8 @@ class Settings:
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
-            allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")),
-            roles=_roles(env.get("REDRIVE_ROLES", "")),
+            allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")) | {role.account for role in roles},
+            roles=roles,
             metrics_token=env.get("REDRIVE_METRICS_TOKEN", ""),
             sign_in=_sign_in(env),
             session_hours=_number(env, "REDRIVE_SESSION_HOURS", 12.0, least=0.1, most=720),

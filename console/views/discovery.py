@@ -13,6 +13,7 @@ from console.empty import alive
 from deadletter import redrive as use
 from deadletter import scouting, store
 from deadletter.discovery import AccountMap
+from deadletter.discovery.places import place_of
 from deadletter.errors import BadInput
 from deadletter.event import TargetRef
 from deadletter.store import queries
@@ -76,7 +77,7 @@ def _progress_facts() -> dict[str, Any]:
 def _page(*, notice: str = "") -> str:
     read = latest_discovery(session(), finished=True)
     drawn = _drawn(read)
-    sources = {source.arn: source for source in list_sources(session(), now=now())}
+    sources = {place_of(source.arn): source for source in list_sources(session(), now=now())}
     return render_template(
         "discovery/index.html",
         polled=False,

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 from deadletter.discovery.account import Account, service_of
 from deadletter.discovery.writers import SILENT, Writer, writers_of
-from deadletter.event import QUEUE_ARN, TargetRef, name_of
+from deadletter.event import BUCKET_ARN, QUEUE_ARN, TargetRef, name_of
+
+LAMBDAS_PREFIX = "aws/lambda/"
+"""What the keys of all objects begin with that Lambda leaves in a bucket (Developer Guide)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class Place:
     None, `ambiguous` is True and `senders` maps the role id that begins a message's SenderId to the function (empty
     where roles cannot tell). `why` says it all in a sentence. `read_by` are the functions that read the queue: to
     collect from it would take their messages. `registrable` is whether it can be added as a source without a question.
+    `source_arn` is what is added then: of a bucket, what Lambda writes there.
     """
 
     arn: str
@@ -32,6 +36,16 @@ class Place:
     read_by: tuple[str, ...]
     registered: bool
     registrable: bool
+
+    @property
+    def source_arn(self) -> str:
+        """What of the place is a source."""
+        return f"{self.arn}/{LAMBDAS_PREFIX}" if self.kind == "s3" else self.arn
+
+    @property
+    def collectable(self) -> bool:
+        """Whether it can be a source of its own: a queue that nobody reads, or a bucket."""
+        return not self.read_by and any(pattern.fullmatch(self.arn) for pattern in (QUEUE_ARN, BUCKET_ARN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +62,18 @@ class _Way:
 def list_places(account: Account, registered: Collection[str]) -> tuple[Place, ...]:
     """Return every place, by ARN; *registered* are the sources' ARNs, which are places whoever writes there."""
     found: dict[str, set[Writer]] = defaultdict(set)
+    registered = {place_of(arn) for arn in registered}
     for arn in registered:
         found[arn] = set()
     for arn, writer in writers_of(account):
         found[arn].add(writer)
     readers = _readers(account)
     return tuple(_place(arn, found[arn], readers.get(arn, set()), arn in registered) for arn in sorted(found))
+
+
+def place_of(source_arn: str) -> str:
+    """Return the ARN of the place that a source is in: a prefix is in its bucket."""
+    return source_arn.partition("/")[0] if service_of(source_arn) == "s3" else source_arn
 
 
 def _readers(account: Account) -> Mapping[str, set[str]]:
@@ -66,7 +86,7 @@ def _readers(account: Account) -> Mapping[str, set[str]]:
 
 def _place(arn: str, writers: Collection[Writer], readers: Collection[str], registered: bool) -> Place:  # noqa: FBT001 - one call, above
     ordered = sorted(writers, key=lambda each: (each.producer, each.arn, each.how, str(each.target), str(each.role_id)))
-    way, queue = _way(ordered), bool(QUEUE_ARN.fullmatch(arn))
+    way, source = _way(ordered), any(pattern.fullmatch(arn) for pattern in (QUEUE_ARN, BUCKET_ARN))
     return Place(
         arn=arn,
         kind=service_of(arn),
@@ -75,10 +95,10 @@ def _place(arn: str, writers: Collection[Writer], readers: Collection[str], regi
         target=way.target,
         ambiguous=way.ambiguous,
         senders=way.senders,
-        why=_with_hindrance(way.why, readers, queue=queue),
+        why=_with_hindrance(way.why, readers, source=source),
         read_by=tuple(sorted(readers)),
         registered=registered,
-        registrable=queue and way.clear and not (registered or readers),
+        registrable=source and way.clear and not (registered or readers),
     )
 
 
@@ -117,8 +137,8 @@ def _senders(silent: Sequence[Writer]) -> Mapping[str, str]:
     return {role_id: min(arns) for role_id, arns in sorted(consumers.items())}
 
 
-def _with_hindrance(why: str, readers: Collection[str], *, queue: bool) -> str:
+def _with_hindrance(why: str, readers: Collection[str], *, source: bool) -> str:
     if readers:
         names = ", ".join(sorted(name_of(arn) for arn in readers))
         return f"{why} It is read by {names}: to collect from it would take those messages."
-    return why if queue else f"{why} It is no queue: subscribe one to it, or collect there some other way."
+    return why if source else f"{why} It is no queue: subscribe one to it, or collect there some other way."

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.demo.processes import CommandFailed, Product, wait_until_served
-from sandbox.demo.story import READY, Story
+from sandbox.demo.story import Story
+from sandbox.functions import ACCOUNT
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
+from sandbox.shop.office import ALL_WAYS
 
 # The demo's functions give up within seconds instead of AWS's minutes, so silence means success sooner too.
 DEMO_SETTINGS = {
@@ -22,6 +24,7 @@ DEMO_SETTINGS = {
     "REDRIVE_RECEIVE_WAIT_S": "1",
     "REDRIVE_LABEL": "sandbox",
     "REDRIVE_OPERATOR": "on-call",
+    "REDRIVE_ALLOWED_ACCOUNTS": ACCOUNT,  # a bucket does not say whose it is, so what lies there could be anybody's
 }
 
 _OF_THE_DEMO = ("--user", DEMO_SETTINGS["REDRIVE_OPERATOR"], "--role", "admin", "--days", "1")
@@ -61,7 +64,7 @@ def _arguments() -> argparse.Namespace:
 def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
     """Start the sandbox, its shop, the worker and the console; end them all in the other order."""
     with Sandbox(data_dir / "sandbox") as box:
-        shop = Shop(box, ways=READY)
+        shop = Shop(box, ways=ALL_WAYS)
         product = Product(data_dir, {**box.env, **DEMO_SETTINGS, "REDRIVE_PORT": str(port)})
         try:
             product.start("console", "serve", "--port", str(port))
@@ -76,15 +79,14 @@ def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
 
 
 def _register_sources(shop: Shop, product: Product) -> None:
-    """Register every place where the shop's failures land that can be a source."""
+    """Register every place where the shop's failures land."""
     # A Lambda DLQ's messages do not name their function, so its source must.
     product.post("/sources", arn=shop.capture_dlq_arn, target=shop.capture_arn)
     for arn in (shop.notify_failures_arn, shop.fulfil_dlq_arn):
         product.post("/sources", arn=arn)
     for way in shop.office.ways if shop.office else ():
-        if way.name in READY:
-            arn = shop.box.lambda_service.functions.get(way.function).arn
-            product.post("/sources", arn=way.place, target=arn if way.target else "")
+        function_arn = shop.box.lambda_service.functions.get(way.function).arn
+        product.post("/sources", arn=way.place, target=function_arn if way.target else "")
 
 
 def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:

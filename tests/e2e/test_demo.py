@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo.story import READY
+from sandbox.shop.office import ALL_WAYS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
@@ -23,7 +23,7 @@ def test_the_demo_tells_the_whole_story_and_every_check_of_it_holds(tmp_path: Pa
     assert facts["second_redrive"]["succeeded"] == facts["second_redrive"]["sent"] == facts["failed"]
     assert (facts["lost"], facts["duplicated"], facts["side_effects_per_order_max"]) == (0, 0, 1)
     ways = facts["producers"]
-    assert {"lambda-async-dlq/sqs", "lambda-destination/sqs", "sqs-redrive", *READY} == set(ways)
+    assert {"lambda-async-dlq/sqs", "lambda-destination/sqs", "sqs-redrive", *ALL_WAYS} == set(ways)
     assert all(way["collected"] == way["succeeded"] > 0 for way in ways.values())
     assert sum(way["collected"] for way in ways.values()) == facts["collected"]
     assert 1 < facts["groups"] < facts["failed"]

@@ -134,7 +134,7 @@ def test_a_place_with_one_writer_goes_back_to_the_consumer_that_failed(
     assert [(writer.producer, writer.target) for writer in found.writers] == [(producer, target)]
     assert how in found.writers[0].how
     assert (found.target, found.ambiguous) == (target, False)
-    assert found.registrable is (arn == DLQ)
+    assert found.registrable is (arn in {DLQ, BUCKET})
 
 
 def test_a_queue_that_two_functions_fail_to_is_ambiguous_and_says_between_whom() -> None:
@@ -379,3 +379,14 @@ def test_any_account_has_a_map_on_which_no_place_is_registered_on_a_guess(accoun
         if each.registrable:
             assert not each.read_by
             assert not each.ambiguous
+
+
+def test_of_a_bucket_what_lambda_writes_there_can_be_a_source() -> None:
+    bucket = "arn:aws:s3:::shop-failures"
+    function = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
+    account = Account(functions=(Function(arn=function, invoke_configs=(InvokeConfig("$LATEST", bucket),)),))
+    (place,) = map_account(account).places
+    (known,) = map_account(account, {f"{bucket}/aws/lambda/"}).places
+
+    assert (place.registrable, place.collectable, place.source_arn) == (True, True, f"{bucket}/aws/lambda/")
+    assert (known.arn, known.registered, known.registrable) == (bucket, True, False)
