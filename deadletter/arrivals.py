@@ -18,8 +18,7 @@ from urllib.parse import unquote_plus
 
 from deadletter.event import BUS_ARN, FUNCTION_ARN, Json, ObjectRef, ReceivedMessage, decode_json
 
-_MARK = '"s3"'
-_ENVELOPE = '"Notification"'
+_MARKS = ("aws:s3", "aws.s3")
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{32}(?:-\d+)?")
 
 
@@ -54,7 +53,7 @@ def objects_in(message: ReceivedMessage) -> list[ObjectRef]:
     A message that something outside of its body tells the producer of is none, whatever its body says.
     """
     told = "DeadLetterQueueSourceArn" in message.attributes or bool(message.message_attributes)
-    if told or (_MARK not in message.body and "aws.s3" not in message.body and _ENVELOPE not in message.body):
+    if told or not any(mark in message.body for mark in _MARKS):
         return []
     body = decode_json(message.body)[1]
     if isinstance(body, dict) and body.get("Type") == "Notification" and isinstance(body.get("Message"), str):
@@ -64,7 +63,8 @@ def objects_in(message: ReceivedMessage) -> list[ObjectRef]:
 
 def is_test(message: ReceivedMessage) -> bool:
     """Return whether *message* is what S3 sends once, when a notification is set up: nothing has failed."""
-    body = decode_json(message.body)[1] if "s3:TestEvent" in message.body else None
+    told = "DeadLetterQueueSourceArn" in message.attributes or bool(message.message_attributes)
+    body = decode_json(message.body)[1] if not told and "s3:TestEvent" in message.body else None
     return isinstance(body, dict) and body.get("Service") == "Amazon S3" and body.get("Event") == "s3:TestEvent"
 
 

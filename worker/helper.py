@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from deadletter import aws
 from deadletter.ports import Clock, Source
+from deadletter.pushed import PointingSource
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, write
 from deadletter.store.ailing import ailment
@@ -111,7 +112,9 @@ class Helper:
                 self._collectors[row.id].start(self._settings.receivers, self._receiving, leads=False)
 
     def _watched(self, arn: str) -> Source:
-        return WatchedSource(self._open_source(arn), arn, self._activity)
+        source = self._open_source(arn)
+        pointing = PointingSource(source, self._engine, open_objects=aws.open_objects, clock=self._clock)
+        return WatchedSource(pointing, arn, self._activity)
 
     def _finish(self) -> bool:
         self._receiving.set()

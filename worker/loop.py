@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from deadletter import aws
 from deadletter.outcome import RedriveStatus
 from deadletter.ports import Clock, Lookups, ObjectSource, ObservedSource, Source
+from deadletter.pushed import PointingSource
 from deadletter.scouting import Scout
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
@@ -83,7 +84,11 @@ class Worker:
         self._engine = engine
         self._clock: Clock = clock or SystemClock()
         self._activity = Activity()
-        self._open_source: Callable[[str], Source] = lambda arn: WatchedSource(open_source(arn), arn, self._activity)
+        self._open_source: Callable[[str], Source] = lambda arn: WatchedSource(
+            PointingSource(open_source(arn), engine, open_objects=self._doors.open_objects, clock=self._clock),
+            arn,
+            self._activity,
+        )
         self._doors = doors or Doors()
         self._room = Room()
         self._committer = Committer(engine, self._clock, self._activity)

@@ -91,14 +91,15 @@ def read_objects(  # noqa: PLR0913 - what it works with, each by its name
         SourceError: Nothing can be read, stored or deleted now.
     """
     stored, new = _tell_apart(engine, row, refs)
-    if not row.observed:
+    collects = row.kind == "s3" and not row.observed  # what is pushed is never deleted
+    if collects:
         source.delete(stored)
     refused: list[ObjectRefused] = []
     for messages, skips in _fetched(source, new, refused, stopping):
         kept = store_each(engine, [Taken(row, messages)], now=now)[0]
         with write(engine) as session:
             note_skipped(session, row.id, skips, now)
-        if not row.observed:
+        if collects:
             durable = {message.message_id for message in kept.messages}
             source.delete([ref for ref in new if ref.message_id in durable])
         check_kept(kept)
