@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from console import assets, context, problems, security, templating
 from console.sign_in import doors, gate
 from console.views import (
+    approvals,
     audit,
     discovery,
     edits,
@@ -50,8 +51,8 @@ _ROOT = Path(__file__).resolve().parent
 
 
 _VIEWS = (
-    overview, groups, events, edits, redrives, steering, sources, discovery, targets, reports, audit, workers, health,
-    sign_in, you, people,
+    overview, groups, events, edits, redrives, steering, approvals, sources, discovery, targets, reports, audit,
+    workers, health, sign_in, you, people,
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ _MODULES = {
     "resume": "redrives",
     "rate": "redrives",
     "cancel": "redrives",
+    "approve": "approve",
     "report": "report",
     "workers": "workers",
     "audit": "audit",

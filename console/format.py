@@ -27,6 +27,7 @@ _TONES: dict[str, str] = {
     GroupState.REGRESSED: "bad",
     GroupState.SNOOZED: "none",
     RedriveStatus.PLANNED: "none",
+    RedriveStatus.AWAITING_APPROVAL: "warn",
     RedriveStatus.RUNNING: "busy",
     RedriveStatus.PAUSED: "warn",
     RedriveStatus.TRIPPED: "bad",

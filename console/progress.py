@@ -77,7 +77,7 @@ def legend(redrive: RedriveRow) -> list[LegendEntry]:
         Outcome.WAITING: "waiting",
     }
     entries = [LegendEntry(outcome, getattr(redrive, outcome.value), words) for outcome, words in said.items()]
-    begun = redrive.status is not RedriveStatus.PLANNED
+    begun = redrive.status not in {RedriveStatus.PLANNED, RedriveStatus.AWAITING_APPROVAL}
     return [entry for entry in entries if entry.n or (begun and entry.outcome is Outcome.SUCCEEDED)]
 
 
@@ -106,7 +106,7 @@ def new_causes(items: Iterable[ItemRow]) -> list[NewCause]:
 def _reached(redrive: RedriveRow, sending: Sequence[str]) -> int:
     """Return the number of the current stage; one more than there are when all of it is over."""
     match redrive.status:
-        case RedriveStatus.PLANNED:
+        case RedriveStatus.PLANNED | RedriveStatus.AWAITING_APPROVAL:
             return 0
         case RedriveStatus.RUNNING | RedriveStatus.PAUSED | RedriveStatus.TRIPPED:
             return 1 + (list(Ramp).index(redrive.stage) if len(sending) > 1 else 0)

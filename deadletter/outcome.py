@@ -31,10 +31,13 @@ class GroupState(StrEnum):
 class RedriveStatus(StrEnum):
     """Where a redrive stands. `watching`: everything is sent, not every outcome is known.
 
+    `awaiting_approval`: somebody confirmed the plan, and a second person has to approve it.
+
     `paused` by a person and `tripped` by the breaker both send nothing until a person resumes or cancels.
     """
 
     PLANNED = "planned"
+    AWAITING_APPROVAL = "awaiting_approval"
     RUNNING = "running"
     PAUSED = "paused"
     TRIPPED = "tripped"
@@ -72,7 +75,9 @@ EVENT_MOVES: dict[EventStatus, frozenset[EventStatus]] = {
 }
 
 REDRIVE_MOVES: dict[RedriveStatus, frozenset[RedriveStatus]] = {
-    RedriveStatus.PLANNED: frozenset({RedriveStatus.RUNNING, RedriveStatus.CANCELLED}),
+    RedriveStatus.PLANNED: frozenset({RedriveStatus.AWAITING_APPROVAL, RedriveStatus.RUNNING, RedriveStatus.CANCELLED}),
+    # Approved, it is a plan for a moment and then runs; refused, or changed in the meantime, it is a plan again.
+    RedriveStatus.AWAITING_APPROVAL: frozenset({RedriveStatus.PLANNED, RedriveStatus.CANCELLED}),
     RedriveStatus.RUNNING: frozenset(
         {
             *(RedriveStatus.PAUSED, RedriveStatus.TRIPPED),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from deadletter.approval import ApprovalRules
 from deadletter.errors import BadInput
 
 
@@ -93,6 +94,7 @@ class Settings:
     public_url: str = ""
     oidc: Oidc | None = None
     admin_password: str = field(default="", repr=False)
+    approval: ApprovalRules = field(default_factory=ApprovalRules)
 
     @property
     def url(self) -> str:
@@ -134,6 +136,7 @@ class Settings:
             public_url=_public_url(env),
             oidc=_oidc(env),
             admin_password=_secret(env, "REDRIVE_ADMIN_PASSWORD"),
+            approval=_approval(env),
         )
 
 
@@ -163,6 +166,14 @@ def _sign_in(env: Mapping[str, str]) -> SignIn:
     if text not in set(SignIn):
         raise BadInput(f"REDRIVE_SIGN_IN is {text[:40]!r}, and must be one of: {', '.join(SignIn)}.")
     return SignIn(text)
+
+
+def _approval(env: Mapping[str, str]) -> ApprovalRules:
+    return ApprovalRules(
+        above=_whole(env, "REDRIVE_APPROVAL_ABOVE", 0, least=0, most=10**9),
+        targets=tuple(sorted(part for part in env.get("REDRIVE_APPROVAL_TARGETS", "").replace(",", " ").split())),
+        hours=_number(env, "REDRIVE_APPROVAL_HOURS", 24.0, least=0.1, most=720),
+    )
 
 
 def _public_url(env: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from deadletter.event import TargetRef
 from deadletter.filters import EventFilter
 from deadletter.hours import Window, read_moment
 from deadletter.manner import Manner, read_percent
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.settings import Settings
 from deadletter.store import read
 from deadletter.store.queries import get_group, list_workers
@@ -114,7 +114,14 @@ def send(  # noqa: PLR0913 - one parameter an option
             return _tell_plan(planned, as_json=as_json)
         if not yes and not _confirmed(engine, planned, settings):
             return 1
-        row = redrive.start(engine, planned.id, digest=planned.digest, started_by=actor(settings), now=utc_now())
+        row = redrive.start(
+            engine,
+            planned.id,
+            digest=planned.digest,
+            started_by=actor(settings),
+            approval_hours=settings.approval.hours,
+            now=utc_now(),
+        )
         row = _follow(engine, row, settings) if wait else row
     return _tell(row, settings, as_json=as_json)
 
@@ -185,7 +192,7 @@ def _follow(engine: Engine, row: RedriveRow, settings: Settings) -> RedriveRow:
     """Return the redrive once it has ended. Stopping to follow (Ctrl-C) stops nothing else."""
     try:
         _warn_without_worker(engine, settings)
-        while not (row.ended or row.held):
+        while not (row.ended or row.held or row.status is RedriveStatus.PLANNED):  # a plan again: nobody approved it
             time.sleep(_LOOK_EVERY_S)
             row = _read(engine, row.id)
     except KeyboardInterrupt:

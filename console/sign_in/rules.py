@@ -47,6 +47,8 @@ RULES: Mapping[str, Permission | None] = {
     "steering.pause": Permission.REDRIVE,
     "steering.resume": Permission.REDRIVE,
     "steering.rate": Permission.REDRIVE,
+    "approvals.approve": Permission.APPROVE,
+    "approvals.refuse": Permission.REDRIVE,  # whoever asked may take the question back
     "reports.index": Permission.VIEW,
     "reports.download": Permission.VIEW,
     "targets.index": Permission.VIEW,

@@ -23,6 +23,7 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.preflight import Protection
 from deadletter.store import queries, redrives
+from deadletter.store.redrives import approvals
 from deadletter.store.redrives.edits import list_edits
 from deadletter.store.redrives.late import count_late
 from deadletter.store.redrives.silence import list_deaf_sources
@@ -86,7 +87,15 @@ def start(redrive_id: int) -> Response | tuple[str, int]:
     digest = request.form.get("digest", "")
     try:
         at_once = request.form.get("at_once") == "1"
-        use.start(engine(), redrive_id, digest=digest, at_once=at_once, started_by=actor(), now=now())
+        use.start(
+            engine(),
+            redrive_id,
+            digest=digest,
+            at_once=at_once,
+            started_by=actor(),
+            approval_hours=settings().approval.hours,
+            now=now(),
+        )
     except (ChangedSincePlan, IllegalMove) as error:
         return fresh_page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
@@ -146,6 +155,7 @@ def page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = 
     outcome = _outcome(request.args)
     args = MultiDict({name: request.args[name] for name in ("outcome", "state", "cursor") if name in request.args})
     listing = Listing(args, EventFilter(), path=url_for("redrives.show", redrive_id=redrive_id))
+    approval = approvals.latest(session(), redrive_id)
     most = _PLAN_ROWS if redrive.status is RedriveStatus.PLANNED else _ROWS
     state = _state(request.args)
     items = redrives.list_items(
@@ -154,6 +164,7 @@ def page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = 
     return render_template(
         "redrives/show.html",
         items=items,
+        approval=approval,
         outcome=outcome,
         state=state,
         listing=listing,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
+from deadletter.approval import why_approval
 from deadletter.errors import BadInput, ChangedSincePlan
 from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
@@ -24,7 +25,7 @@ from deadletter.redrive.editing import Edit
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.audit import note
-from deadletter.store.redrives import edits, get_redrive, plans, selections
+from deadletter.store.redrives import approvals, edits, get_redrive, plans, selections
 from deadletter.store.rows import RedriveRow
 
 DEFAULT_SETTLE_S = 3_600.0
@@ -42,6 +43,16 @@ CAREFUL = Manner()
 
 # A function was invoked with it before, or it will be wrapped or looked up: it is JSON by nature.
 _ALWAYS_JSON = frozenset(Producer) - {Producer.LAMBDA_ASYNC_DLQ, Producer.UNRECOGNISED}
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a person confirms, and for how long it may wait for a second one."""
+
+    digest: str
+    by: Actor
+    at_once: bool
+    approval_hours: float
 
 
 def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
@@ -100,6 +111,9 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             **_columns(manner),
             asked_by=asked_by.name,
             planned_at=now,
+            needs_approval=why_approval(
+                settings.approval, count=plan.count, target_arns=[line.target.arn for line in plan.targets]
+            ),
             settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
             preflight=preflight_facts(plan, skip_done=skip_done),
             edit=edit_facts(edit, edited, asked_by),
@@ -112,9 +126,18 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
 
 
 def start(  # noqa: PLR0913 - what a person confirms, each by its name
-    engine: Engine, redrive_id: int, *, digest: str, at_once: bool = False, started_by: Actor, now: datetime
+    engine: Engine,
+    redrive_id: int,
+    *,
+    digest: str,
+    at_once: bool = False,
+    started_by: Actor,
+    approval_hours: float = 24.0,
+    now: datetime,
 ) -> RedriveRow:
     """Let a planned redrive run; *digest* is of the plan confirmed, *at_once* means no canary and no breaker.
+
+    One that needs a second person's approval waits for it instead, *approval_hours* at most.
 
     Raises:
         NotFound: There is no such redrive.
@@ -126,14 +149,24 @@ def start(  # noqa: PLR0913 - what a person confirms, each by its name
         plans.check_start(session, redrive_id, digest)
         changed = plans.skip_changed(session, redrive_id, now)
         if not changed:
-            plans.start(session, redrive_id, at_once=at_once, started_by=started_by.name, now=now)
-            details = {"digest": digest, "at_once": at_once}
-            note(session, started_by, "start", "redrive", redrive_id, details=details, now=now)
+            confirmed = Confirmed(digest, started_by, at_once=at_once, approval_hours=approval_hours)
+            _start_or_ask(session, redrive_id, confirmed, now)
         session.flush()
         row = get_redrive(session, redrive_id)
     if changed:
         raise ChangedSincePlan(_what_changed(row, changed))
     return row
+
+
+def _start_or_ask(session: Session, redrive_id: int, confirmed: Confirmed, now: datetime) -> None:
+    by, why = confirmed.by, get_redrive(session, redrive_id).needs_approval
+    if why:
+        plans.set_at_once(session, redrive_id, at_once=confirmed.at_once)  # what the second person sees is what runs
+        approvals.ask(session, redrive_id, by=by.name, hours=confirmed.approval_hours, now=now)
+    else:
+        plans.start(session, redrive_id, at_once=confirmed.at_once, started_by=by.name, now=now)
+    details = {"digest": confirmed.digest, "at_once": confirmed.at_once} | ({"why": why} if why else {})
+    note(session, by, "ask" if why else "start", "redrive", redrive_id, details=details, now=now)
 
 
 def _what_changed(row: RedriveRow, changed: int) -> str:

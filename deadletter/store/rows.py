@@ -309,6 +309,7 @@ class RedriveRow:
     busy_reason: str | None
     busy_count: int
     settle_s: float
+    needs_approval: str | None = None
     preflight: Mapping[str, Any] | None = None
     """{"skip_done", "states", "protected", "unprotected"}; None where no target has idempotency settings."""
     edit: Mapping[str, Any] | None = None

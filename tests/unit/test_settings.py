@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from deadletter.approval import ApprovalRules
 from deadletter.errors import BadInput
 from deadletter.settings import Oidc, Settings, SignIn
 
@@ -37,6 +38,9 @@ def test_every_variable_is_read() -> None:
         "REDRIVE_SIGN_IN": "Accounts",
         "REDRIVE_SESSION_HOURS": "1",
         "REDRIVE_PUBLIC_URL": "https://redrive.example.com/",
+        "REDRIVE_APPROVAL_ABOVE": "500",
+        "REDRIVE_APPROVAL_TARGETS": "*:payments-*, *:ledger",
+        "REDRIVE_APPROVAL_HOURS": "2",
         "REDRIVE_ADMIN_PASSWORD": "at least twelve",
         "REDRIVE_OIDC_ISSUER": "https://id.example.com",
         "REDRIVE_OIDC_CLIENT_ID": "redrive",
@@ -63,6 +67,7 @@ def test_every_variable_is_read() -> None:
         sign_in=SignIn.ACCOUNTS,
         session_hours=1.0,
         public_url="https://redrive.example.com",
+        approval=ApprovalRules(above=500, targets=("*:ledger", "*:payments-*"), hours=2.0),
         admin_password="at least twelve",
         oidc=Oidc(
             issuer="https://id.example.com",

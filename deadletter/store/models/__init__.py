@@ -13,13 +13,14 @@ from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
 from deadletter.store.models.lookups import Lookup
 from deadletter.store.models.people import ApiToken, SignIn, SignInLink, SignInStart, SignInTries, User
-from deadletter.store.models.redrives import Redrive, RedriveItem, TargetPace, Worker
+from deadletter.store.models.redrives import Approval, Redrive, RedriveItem, TargetPace, Worker
 from deadletter.store.models.sources import SkippedObject, Source, SourceHour
 from deadletter.store.models.targets import TargetRules
 from deadletter.store.models.totals import TargetTotal
 
 __all__ = [
     "ApiToken",
+    "Approval",
     "AuditEntry",
     "Base",
     "Discovery",

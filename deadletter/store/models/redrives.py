@@ -53,6 +53,8 @@ class Redrive(Base):
     busy_count: Mapped[int] = mapped_column(default=0)
     """How often one of its targets asked to slow down, in a row."""
     settle_s: Mapped[float]
+    needs_approval: Mapped[str | None]
+    """Why a second person has to approve it before it starts, as sentences; None where nobody has to."""
     preflight: Mapped[dict[str, Any] | None]
     """The idempotency pre-flight: {"skip_done", "states": {state: n}, "protected", "unprotected"}; of those to be sent
     the last two. None where no target of the plan has settings for it."""
@@ -93,6 +95,25 @@ class Redrive(Base):
     n_failed_again: Mapped[int] = mapped_column(default=0)
     n_skipped: Mapped[int] = mapped_column(default=0)
     n_unknown: Mapped[int] = mapped_column(default=0)
+
+
+class Approval(Base):
+    """A question to a second person, whether a redrive may start, and the answer."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index(None, "redrive_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    redrive_id: Mapped[int] = mapped_column(ForeignKey("redrives.id"))
+    digest: Mapped[str]
+    """Of the plan that is to be approved: of no other."""
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    approved: Mapped[bool | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
 
 
 class RedriveItem(Base):

@@ -75,11 +75,17 @@ def skip_changed(session: Session, redrive_id: int, now: datetime) -> int:
     return changed
 
 
+def set_at_once(session: Session, redrive_id: int, *, at_once: bool) -> None:
+    """Take the canary and the breaker out of a plan, where *at_once* is wanted."""
+    if at_once:
+        redrive = lock(session, redrive_id)
+        redrive.canary, redrive.max_failures = 0, 1.0
+
+
 def start(session: Session, redrive_id: int, *, at_once: bool, started_by: str, now: datetime) -> None:
     """Let a planned redrive run: claim its events, which are all free, and begin with its canary unless *at_once*."""
+    set_at_once(session, redrive_id, at_once=at_once)
     redrive = lock(session, redrive_id)
-    if at_once:
-        redrive.canary, redrive.max_failures = 0, 1.0
     _claim_events(session, redrive_id)
     redrive.status, redrive.started_at, redrive.started_by = RedriveStatus.RUNNING, now, started_by
     ensure(session, [line["arn"] for line in redrive.targets])
@@ -100,7 +106,7 @@ def cancel(session: Session, redrive_id: int, *, by: str, now: datetime) -> None
         raise IllegalMove(message)
     check_redrive_move(before, RedriveStatus.CANCELLED)
     redrive.status, redrive.cancelled_by, redrive.finished_at = RedriveStatus.CANCELLED, by, now
-    if before is not RedriveStatus.PLANNED:
+    if before not in {RedriveStatus.PLANNED, RedriveStatus.AWAITING_APPROVAL}:
         _release_events(session, redrive_id)
     skip_waiting(session, redrive, cancel_reason(by), now)
 
