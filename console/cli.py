@@ -24,6 +24,7 @@ _MODULES = {
     "db": "service",
     "sources": "sources",
     "discover": "discover",
+    "targets": "targets",
     "parse": "text",
     "fingerprint": "text",
     "groups": "browse",

@@ -14,6 +14,7 @@ from console.plain import plain
 from deadletter.event import Json
 from deadletter.manner import Pace
 from deadletter.outcome import RedriveStatus
+from deadletter.preflight import Protection
 from deadletter.redrive import cancel as cancel_redrive
 from deadletter.redrive import change_pace
 from deadletter.redrive import pause as pause_redrive
@@ -139,15 +140,18 @@ def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
     """Return a redrive as `--json` prints it.
 
     `sent` counts every event handed to the target, whatever became of it; those of them whose outcome is still awaited
-    are `awaited`. `seconds` is how long sending takes at `rate`.
+    are `awaited`. `seconds` is how long sending takes at `rate`. `protected` says of how many of those to be sent their
+    handler's idempotency record keeps what was done from being done again; None where no target has settings for it.
     """
     names = (
         *("id", "status", "title", "digest", "invocation", "rate", "targets", "selection", "oldest_at"),
         *("asked_by", "planned_at", "started_by", "started_at", "finished_at", "cancelled_by"),
         *("stage", "canary", "max_failures", "concurrency", "starts_at", "window", "held_by", "held_reason"),
+        *("preflight", "edit"),
         *("planned", "waiting", "sending", "succeeded", "failed_again", "skipped", "unknown", "ended"),
     )
     shown = {name: plain(getattr(row, name)) for name in names}
+    shown |= {name: (row.preflight or {}).get(name) for name in ("protected", "unprotected")}
     shown["title"] = public({"title": row.title}, secret_keys)["title"]
     return shown | {"sent": row.ever_sent, "awaited": row.sent, "seconds": round(row.duration_s, 1)}
 
@@ -160,6 +164,7 @@ def said(row: RedriveRow) -> Iterator[str]:
         yield f"  It stopped by itself. {row.held_reason} Then: redrive resume {row.id}, or redrive cancel {row.id}"
     for line in row.targets:
         yield f"  {line['count']:,} to {line['arn']} ({line['why']})"
+    yield from _said_ahead(row)
     if row.skipped:
         yield f"  {row.skipped:,} skipped"
     pace = f"at {row.rate:g} events per second, about {max(1, round(row.duration_s)):,} s"
@@ -168,6 +173,17 @@ def said(row: RedriveRow) -> Iterator[str]:
         f"  {row.ever_sent:,} sent, {row.succeeded:,} succeeded, {row.failed_again:,} failed again, "
         f"{row.unknown:,} unknown, {row.waiting:,} waiting"
     )
+
+
+def _said_ahead(row: RedriveRow) -> Iterator[str]:
+    """Yield what the idempotency pre-flight found, and what an edit changes."""
+    for state, n in (row.preflight or {"states": {}})["states"].items():
+        yield f"  {n:,} {Protection(state).words}"
+    if row.edit:
+        yield (
+            f"  edited ({row.edit['how']}): {row.edit['changed']:,} changed, {row.edit['unchanged']:,} unchanged, "
+            f"{row.edit['unfit']:,} do not fit"
+        )
 
 
 def _line(item: ItemRow, seen: dict[str, Json]) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 import click
 from sqlalchemy import Engine
@@ -13,8 +14,9 @@ from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json
 from console.commands.redrives import plan_summary, said, summary
 from console.format import plural
-from deadletter import redrive
+from deadletter import aws, redrive
 from deadletter.breaker import DEFAULT_CANARY, DEFAULT_MAX_FAILURES
+from deadletter.editing import Transform, parse_transform
 from deadletter.errors import BadInput, RedriveError
 from deadletter.event import TargetRef
 from deadletter.filters import EventFilter
@@ -39,6 +41,8 @@ class Asked:
     rate: float | None
     invocation: str
     manner: Manner
+    edit: Transform | None = None
+    skip_done: bool = True
 
 
 @click.command()
@@ -65,6 +69,12 @@ class Asked:
 @click.option("--at", metavar="TIME", help="Start then: 02:00 or 2026-11-24T02:00, UTC.")
 @click.option("--window", metavar="A-B", help="Send only then, every day: 22:00-06:00, or '22:00-06:00 Europe/Berlin'.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, then discard it: nothing is sent.")
+@click.option(
+    "--skip-done/--send-done", default=True, show_default=True, help="What its handler has done already, by its record."
+)
+@click.option(
+    "--edit", "edit_file", type=click.File(), metavar="FILE", help="Edit every payload by that JSON Patch or JMESPath."
+)
 @click.option("--yes", is_flag=True, help="Start without asking.")
 @click.option("--wait", is_flag=True, help="Follow to the end; exit 1 unless all that was to be sent succeeded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes or --dry-run.")
@@ -84,6 +94,8 @@ def send(  # noqa: PLR0913 - one parameter an option
     at: str | None,
     window: str | None,
     dry_run: bool,
+    skip_done: bool,
+    edit_file: TextIO | None,
     yes: bool,
     wait: bool,
     as_json: bool,
@@ -106,7 +118,9 @@ def send(  # noqa: PLR0913 - one parameter an option
         starts_at=read_moment(at, now=utc_now()) if at else None,
         window=Window.parse(window) if window else None,
     )
-    asked = Asked(selection, redrive.parse_target(target_arn) if target_arn else None, rate, invocation, manner)
+    edit = parse_transform(edit_file.read()) if edit_file else None
+    target = redrive.parse_target(target_arn) if target_arn else None
+    asked = Asked(selection, target, rate, invocation, manner, edit, skip_done)
     with database() as (settings, engine):
         planned = _plan(engine, asked, settings)
         if dry_run:
@@ -162,6 +176,9 @@ def _plan(engine: Engine, asked: Asked, settings: Settings) -> RedriveRow:
         rate=asked.rate,
         invocation=asked.invocation,
         manner=asked.manner,
+        edit=asked.edit,
+        skip_done=asked.skip_done,
+        open_records=aws.open_records,
         asked_by=actor(settings),
         settings=settings,
         now=utc_now(),

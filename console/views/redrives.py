@@ -113,6 +113,9 @@ def cancel(redrive_id: int) -> Response | tuple[str, int]:
 
 def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
     check_selection(Permission.REDRIVE, chosen)
+    edit = read_transform(form)
+    if edit:
+        check_selection(Permission.EDIT, chosen)
     target = form.get("target", "").strip()
     return use.create_plan(
         engine(),
@@ -120,7 +123,7 @@ def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         target=use.parse_target(target) if target else None,
         rate=read_rate(form),
         invocation=form.get("invocation", "RequestResponse"),
-        edit=read_transform(form),
+        edit=edit,
         skip_done=form.get("done") != "send",
         open_records=open_records(),
         manner=steering.read_manner(form, now=now()),
