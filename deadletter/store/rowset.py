@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, any_, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
+from deadletter.store.copying import copy_new
 from deadletter.store.engine import is_postgres
 from deadletter.store.instant import Instant, micros
 from deadletter.store.models import Base, Event
@@ -57,34 +58,20 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
     """
     if not rows:
         return set()
+    table, names = table_of(model), list(rows[0])
+    columns = [_driver_values(table.c[name], [row[name] for row in rows]) for name in names]
+    values = list(zip(*columns, strict=True))
     if is_postgres(session):
-        return {row["id"] for row in rows} - _insert_postgres(session, table_of(model), rows)
-    _insert_sqlite(session, table_of(model), rows)
+        return {row["id"] for row in rows} - copy_new(session, table.name, names, values)
+    _insert_sqlite(session, table, names, values)
     return set()
 
 
-def _insert_sqlite(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def _insert_sqlite(session: Session, table: Table, names: Sequence[str], values: list[tuple[Any, ...]]) -> None:
     """Insert past SQLAlchemy's statements: their work for each column of each row costs as much as SQLite's own."""
-    names = list(rows[0])
-    columns = [_driver_values(table.c[name], [row[name] for row in rows]) for name in names]
-    values = list(zip(*columns, strict=True))
     places = ", ".join("?" * len(names))
     insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names of our own
     session.connection().exec_driver_sql(insert, values)
-
-
-def _insert_postgres(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> set[int]:
-    """Insert by one statement that takes a column as an array, in the order of *rows*; return the ids that are new."""
-    columns = [table.c[name] for name in rows[0]]
-    arrays = [_driver_values(column, [row[column.name] for row in rows]) for column in columns]
-    names = ", ".join(column.name for column in columns)
-    types = [column.type.compile(session.get_bind().dialect) for column in columns]
-    values = ", ".join(f"CAST(c{n} AS {kind})" for n, kind in enumerate(types))
-    given = ", ".join("CAST(%s AS " + ("text" if kind == "JSON" else kind) + "[])" for kind in types)
-    aliases = ", ".join(f"c{n}" for n in range(len(columns)))
-    insert = f"INSERT INTO {table.name} ({names}) SELECT {values} FROM unnest({given}) AS given ({aliases})"  # noqa: S608
-    found = session.connection().exec_driver_sql(f"{insert} ON CONFLICT DO NOTHING RETURNING id", tuple(arrays))
-    return set(found.scalars())
 
 
 _ENCODE = json.JSONEncoder().encode

@@ -1,0 +1,61 @@
+"""PostgreSQL's COPY: the way in for many rows, several times as fast as any statement with parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+
+def copy_new(session: Session, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Insert *rows* in their order, but not what is there already; return the ids of those that are new.
+
+    COPY knows no ON CONFLICT, so they go through a temporary table that each connection keeps, emptied at the
+    transaction's end. *names* has `id`, whose values grow from call to call.
+
+    Raises:
+        DBAPIError: As for any other statement.
+    """
+    connection = session.connection()
+    columns, staging = ", ".join(names), f"staging_{table}"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {staging} (LIKE {table}) ON COMMIT DELETE ROWS")
+    ids = _copy(connection, f"COPY {staging} ({columns}) FROM STDIN", rows, names.index("id"))
+    insert = (
+        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging} "  # noqa: S608 - names of our own
+        "WHERE id BETWEEN %s AND %s ORDER BY ctid ON CONFLICT DO NOTHING RETURNING id"
+    )
+    return set(connection.exec_driver_sql(insert, (min(ids), max(ids))).scalars())
+
+
+def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]], id_at: int) -> list[int]:
+    """Copy *rows*; return their ids."""
+    driver: Any = connection.connection.driver_connection
+    ids = []
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                ids.append(row[id_at])
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise _as_sqlalchemy_says(connection, statement, error) from error
+    return ids
+
+
+def _as_sqlalchemy_says(connection: Connection, statement: str, error: psycopg.Error) -> BaseException:
+    dialect: Any = connection.dialect  # its own type knows no driver's errors
+    gone = bool(dialect.is_disconnect(error, connection.connection.driver_connection, None))
+    if gone:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        statement,
+        None,
+        error,
+        psycopg.Error,
+        hide_parameters=True,
+        connection_invalidated=gone,
+        dialect=dialect,
+    )
