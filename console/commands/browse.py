@@ -57,10 +57,11 @@ def groups(*, status: str | None, assignee: str | None, group: int | None, limit
 
 @click.command()
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those.")
+@click.option("--expires", metavar="SPAN", help="Only those that AWS drops within it: 1h, 24h, 7d; the soonest first.")
 @_narrowed
-def events(*, status: EventStatus | None, group: int | None, limit: int, as_json: bool) -> None:
+def events(*, status: EventStatus | None, expires: str | None, group: int | None, limit: int, as_json: bool) -> None:
     """List failed events, the latest failure first."""
-    chosen = EventFilter(status=status, group=group)
+    chosen = EventFilter.from_query({"expires": expires or ""}.items(), now=utc_now()).with_(status=status, group=group)
     with database() as (settings, engine), read(engine) as session:
         if group is not None:
             get_group(session, group, now=utc_now())
