@@ -32,6 +32,7 @@ from console.views import (
     sources,
     steering,
     targets,
+    unknown,
     workers,
     you,
 )
@@ -52,7 +53,7 @@ _ROOT = Path(__file__).resolve().parent
 
 _VIEWS = (
     overview, groups, events, edits, redrives, steering, approvals, sources, discovery, targets, reports, audit,
-    workers, health, sign_in, you, people,
+    workers, health, unknown, sign_in, you, people,
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ _MODULES = {
     "resolve": "triage",
     "archive": "triage",
     "send": "send",
+    "unknown": "unknown",
     "show": "redrives",
     "pause": "redrives",
     "resume": "redrives",

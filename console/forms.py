@@ -159,6 +159,11 @@ def read_id(form: Form, name: str) -> int | None:
     return _id(text) if text else None
 
 
+def read_ids(form: Form, name: str) -> list[int]:
+    """Return the ids that a form ticks. Raises BadInput."""
+    return _ids(form, name)
+
+
 def local_path(text: str, default: str) -> str:
     """Return *text* if it is an address of this console, else *default*: a form must not send people elsewhere."""
     ours = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deadletter.event import Producer, Redrivable, TargetKind, TargetRef, account_of
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, Outcome
 from deadletter.preflight import Protection, is_protected
 
 INVOCATIONS = ("RequestResponse", "Event")
@@ -26,6 +26,9 @@ _NAMED_BY = {
     Producer.DYNAMODB_ESM: "the function that the record names",
     Producer.KAFKA_ESM: "the function that the record names",
 }
+
+HOLD_AFTER = 3
+"""How often an event may fail again before it goes only where a person names it."""
 
 FANS_OUT = {
     TargetKind.SNS: "; Publish sends it on to every subscriber of the topic, also to those that had it already",
@@ -71,8 +74,8 @@ class Candidate:
     named this very event; `payload_is_json` whether a function could be invoked with it. `protection` is what its
     handler's idempotency record says, None where the target has no settings for that, and its reason a sentence where
     it needs one. `edited` is the SHA-256 (hex) of the payload that goes in the original's place; `cannot_edit` why the
-    edit that was asked for does not fit it. `account` is its source's; empty where that names
-    none.
+    edit that was asked for does not fit it. `account` is its source's; empty where that names none. `failures` is how
+    often it failed for good, the first time among them.
     """
 
     event_id: int
@@ -91,6 +94,8 @@ class Candidate:
     cannot_edit: str | None = None
     account: str = ""
     place: Place | None = None
+    failures: int = 1
+    last_outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,7 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
     invocation: str,
     skip_done: bool = True,
     accounts: Collection[str] | None = None,
+    hold_after: int = HOLD_AFTER,
 ) -> RedrivePlan:
     """Plan to send *candidates*, oldest failure first.
 
@@ -171,9 +177,12 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
         skip_done: Leave out what its handler has done already, by its own record.
         accounts: Accounts that may be sent to beside the one that an event's own source is in: records are written by
             whoever may write to a queue, and can name anybody's function. None: all.
+        hold_after: Events that failed again so often are left out, unless a person named them.
     """
     chosen = sorted(candidates, key=_order)
-    items = tuple(_plan_item(candidate, override, accounts, skip_done=skip_done) for candidate in chosen)
+    items = tuple(
+        _plan_item(each, override, accounts, held_back(each, hold_after), skip_done=skip_done) for each in chosen
+    )
     going = [
         (candidate, item.target)
         for candidate, item in zip(chosen, items, strict=True)
@@ -217,11 +226,30 @@ def _as_row(item: PlannedItem) -> DigestRow:
     return item.event_id, item.target.kind.value, item.target.arn, item.skip, item.edited
 
 
+def held_back(candidate: Candidate, after: int) -> str | None:
+    """Return why *candidate* goes only where a person names it, as a sentence; None when it goes with others too."""
+    if candidate.by_id:
+        return None
+    if candidate.last_outcome is Outcome.UNKNOWN:
+        return "Held back: its last outcome is unknown, so it may have run. Check it, or send it again by itself."
+    again = candidate.failures - 1
+    if again >= after:
+        times = "once" if again == 1 else f"{again} times"
+        return f"Held back: it failed again {times}. Find out why, then choose it by itself."
+    return None
+
+
 def _plan_item(
-    candidate: Candidate, override: TargetRef | None, accounts: Collection[str] | None, *, skip_done: bool
+    candidate: Candidate,
+    override: TargetRef | None,
+    accounts: Collection[str] | None,
+    held: str | None,
+    *,
+    skip_done: bool,
 ) -> PlannedItem:
     target = override or candidate.target
     skip = _skip_reason(candidate, target, named=override is not None) or _account_reason(candidate, target, accounts)
+    skip = skip or held
     if skip is None and skip_done and candidate.protection is Protection.DONE:
         skip = "Done already: the handler's idempotency record answers it."
     return PlannedItem(

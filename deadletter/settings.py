@@ -59,7 +59,8 @@ class Settings:
     """Everything that can be chosen, with a default that needs no thought.
 
     Times are in seconds, rates in events per second. `settle_s` overrides how long a sent event is watched before
-    silence counts as success (None: derived from the target). `lease_s` is how long a worker may be silent before
+    silence counts as success (None: derived from the target). `hold_after` is how often an event may fail again before
+    a redrive of many leaves it out. `lease_s` is how long a worker may be silent before
     what it was sending counts as `unknown`. `share` is the most of a function's reserved concurrency that redrives
     take, 0 to 1. `processes` are how many a worker may use to collect, itself included; `stop_within_s` is how long it
     may take to finish what it has in hand. `roles` are taken for everything in their accounts, and `allowed_accounts`
@@ -84,6 +85,7 @@ class Settings:
     concurrency: int = 8
     share: float = 0.5
     settle_s: float | None = None
+    hold_after: int = 3
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
     allowed_accounts: frozenset[str] = field(default_factory=frozenset)
@@ -126,6 +128,7 @@ class Settings:
             concurrency=_whole(env, "REDRIVE_CONCURRENCY", 8, least=1, most=200),
             share=_number(env, "REDRIVE_SHARE", 0.5, least=0.01, most=1),
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
+            hold_after=_whole(env, "REDRIVE_HOLD_AFTER", 3, least=1, most=1000),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
             allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")) | {role.account for role in roles},

@@ -13,6 +13,7 @@ from console.empty import alive
 from deadletter.filters import EventFilter
 from deadletter.store import queries
 from deadletter.store.left import count_expiring
+from deadletter.store.redrives.doubts import count_doubts
 from deadletter.store.rows import Count, SourceRow
 from deadletter.store.sources import list_sources
 
@@ -46,6 +47,7 @@ def index() -> str:
         expiring=_expiring(),
         waiting=sorted((source for source in sources if source.expires_at), key=_soonest),
         workers=workers,
+        unknown=count_doubts(session()),
         alive=alive(workers, now()),
     )
 

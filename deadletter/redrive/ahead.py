@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.event import TargetRef
-from deadletter.plan import Candidate, RedrivePlan, plan_redrive
+from deadletter.plan import HOLD_AFTER, Candidate, RedrivePlan, plan_redrive
 from deadletter.ports import OpenRecords
 from deadletter.redrive.editing import Edit, Edited, edit_all
 from deadletter.redrive.preflight import Checked, check
@@ -27,6 +27,7 @@ class Choice:
     edit: Edit | None
     skip_done: bool
     accounts: frozenset[str] | None = None
+    hold_after: int = HOLD_AFTER
 
     def plan(self, candidates: Sequence[Candidate]) -> RedrivePlan:
         """Plan *candidates* as chosen."""
@@ -37,6 +38,7 @@ class Choice:
             invocation=self.invocation,
             skip_done=self.skip_done,
             accounts=self.accounts,
+            hold_after=self.hold_after,
         )
 
 

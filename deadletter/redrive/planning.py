@@ -97,7 +97,15 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             raise BadInput(_nothing(selection))
         known = list(_with_payload_facts(session, candidates, target))
         title = selections.title_of(session, selection)
-        choice = Choice(target, rate, invocation, edit, skip_done=skip_done, accounts=settings.allowed_accounts)
+        choice = Choice(
+            target,
+            rate,
+            invocation,
+            edit,
+            skip_done=skip_done,
+            accounts=settings.allowed_accounts,
+            hold_after=settings.hold_after,
+        )
         plan, edited = look_ahead(session, known, choice, open_records, now)
     with write(engine) as session:
         redrive_id = plans.create(

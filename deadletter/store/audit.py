@@ -112,6 +112,14 @@ def iter_audit(session: Session, chosen: AuditFilter) -> Iterator[AuditRow]:
         yield _row(entry)
 
 
+def latest_of(session: Session, verb: str, kind: str, subjects: Sequence[int]) -> Mapping[int, AuditRow]:
+    """Return the latest entry of *verb* about each of *subjects* that has one, by its id."""
+    entry = AuditEntry
+    query = select(entry).where(entry.kind == kind, entry.subject.in_([str(each) for each in subjects]))
+    rows = session.scalars(query.where(entry.verb == verb).order_by(entry.at, entry.id))
+    return {int(each.subject): _row(each) for each in rows}
+
+
 def _query(chosen: AuditFilter, cursor: str | None) -> Select[AuditEntry]:
     entry = AuditEntry
     query = select(entry).order_by(entry.at.desc(), entry.id.desc())

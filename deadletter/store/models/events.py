@@ -13,6 +13,8 @@ from deadletter.store.packed import Packed
 
 # Events that AWS still holds something of: few, so that the index over them costs the others nothing.
 _KEPT = "expires_at IS NOT NULL"
+# Those that may have run, and that nobody has settled since.
+_DOUBTFUL = "last_outcome = 'unknown' AND status = 'unresolved'"
 
 
 class Event(Base):
@@ -32,6 +34,7 @@ class Event(Base):
         Index(None, "producer", "occurred_at", "id"),
         Index(None, "occurred_at", "id"),
         Index(None, "redrive_id"),
+        Index("ix_events_unknown", "id", sqlite_where=text(_DOUBTFUL), postgresql_where=text(_DOUBTFUL)),
         Index(None, "expires_at", "id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)),
         NEVER_REUSED,
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus, GroupState
+from deadletter.outcome import EventStatus, GroupState, Outcome
 from deadletter.plan import Candidate, Place
 from deadletter.store import models
 from deadletter.store.rowset import parts
@@ -31,6 +31,8 @@ _COLUMNS = tuple(
         "reason",
         "target_kind",
         "target_arn",
+        "failures",
+        "last_outcome",
     )
 )
 
@@ -121,4 +123,6 @@ def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
         target=TargetRef(TargetKind(row.target_kind), row.target_arn) if row.target_arn else None,
         by_id=by_id,
         account=account_of(row.source_arn),
+        failures=row.failures,
+        last_outcome=Outcome(row.last_outcome) if row.last_outcome else None,
     )
