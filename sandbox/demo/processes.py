@@ -10,7 +10,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +43,24 @@ class Product:
         """Run one command with `--json` and return its document."""
         return json.loads(self.run(*args, "--json", ok=ok))
 
-    def run_all(self, *commands: Sequence[str]) -> None:
-        """Run several commands at once, each to its end; see `run`."""
-        with ThreadPoolExecutor(len(commands)) as pool:
-            list(pool.map(lambda command: self.run(*command), commands))
-
     def post(self, path: str, **fields: str) -> None:
         """Send a form to a page of the console, as its button does."""
-        form = urllib.parse.urlencode(fields).encode()
+        self._open(path, urllib.parse.urlencode(fields).encode())
+
+    def get(self, path: str, **query: str) -> bytes:
+        """Return what a page of the console answers, as its link does."""
+        return self._open(f"{path}?{urllib.parse.urlencode(query)}")
+
+    def _open(self, path: str, form: bytes | None = None) -> bytes:
         headers = {"Origin": self.console, "Authorization": f"Bearer {self.token}"}
-        request = urllib.request.Request(f"{self.console}{path}", form, headers, method="POST")  # noqa: S310 - loopback
+        request = urllib.request.Request(f"{self.console}{path}", form, headers)  # noqa: S310 - our own loopback address
         try:
-            with urllib.request.urlopen(request, timeout=20):  # noqa: S310 - the same
-                return
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the same
+                body: bytes = answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                raise CommandFailed(f"POST {path} was answered with {error.code}.") from error
+                raise CommandFailed(f"{path} was answered with {error.code}.") from error
+        return body
 
     def start(self, name: str, *args: str) -> None:
         """Start a command that goes on (`serve`, `work`), logging to a file of its name."""

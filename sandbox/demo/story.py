@@ -9,7 +9,8 @@ from typing import Any
 from sandbox.demo.processes import CommandFailed, Product
 from sandbox.shop import Shop
 
-COLLECT_WITHIN_S = 20.0
+SETTLE_WITHIN_S, COLLECT_WITHIN_S = 90.0, 60.0
+"""Many times what it takes: a machine that is busy with other things is no failure of ours."""
 
 
 class Story:
@@ -43,7 +44,7 @@ class Story:
         """The shop takes orders, and some fail for good."""
         self.shop.orders(self.orders)
         self.shop.office_orders()
-        self._check(self.shop.settled(), "The shop did not come to rest in time.")
+        self._check(self.shop.settled(SETTLE_WITHIN_S), "The shop did not come to rest in time.")
         self.failed = self.shop.failed_by_way()
         count = sum(map(len, self.failed.values()))
         self.facts |= {"orders": self.orders, "failed": count}
@@ -94,9 +95,12 @@ class Story:
         redrive = self.facts["second_redrive"] = self._redrive_all("--no-canary")
         everything = redrive["succeeded"] == redrive["sent"] == self.facts["collected"]
         self._check(everything, f"The second redrive should have carried out everything: {redrive}")
-        resolved = self.product.ask("events", "--status", "resolved", "--limit", "100000")
-        for way, events in self._by_way(resolved).items():
-            self.facts["producers"].setdefault(way, {"collected": 0})["succeeded"] = len(events)
+        events = self.product.ask("events", "--limit", "100000")
+        resolved = [event for event in events if event["status"] == "resolved"]
+        for way, done in self._by_way(resolved).items():
+            self.facts["producers"].setdefault(way, {"collected": 0})["succeeded"] = len(done)
+        still_open = len(events) - len(resolved)
+        self._check(not still_open, f"{still_open} events are still unresolved at the end.")
         most = self.facts["side_effects_per_order_max"] = max(self.shop.done().values(), default=0)
         undone = {way: orders for way, orders in self.shop.failed_by_way(done=self.shop.done()).items() if orders}
         self._check(not undone, f"Redriven, but never carried out: {undone}")
@@ -108,15 +112,14 @@ class Story:
     def report(self) -> None:
         """The incident report is written, in every format."""
         until = datetime.now(UTC) + timedelta(minutes=1)
-        times = ("--from", self.began.isoformat(), "--to", until.isoformat())
-        paths = {kind: self.product.data_dir / f"report.{kind}" for kind in ("html", "md", "json", "csv", "ndjson")}
-        self.product.run_all(
-            *(("report", *times, "--format", kind, "--output", str(path)) for kind, path in paths.items())
-        )
-        for kind, path in paths.items():
-            self._check(path.stat().st_size > 0, f"The {kind} report is empty.")
-        still_open = self.product.ask("events", "--status", "unresolved")
-        self._check(not still_open, f"{len(still_open)} events are still unresolved at the end.")
+        times = {"from": self.began.isoformat(), "to": until.isoformat()}
+        path = self.product.data_dir / "report.html"
+        asked = (part for name, at in times.items() for part in (f"--{name}", at))
+        self.product.run("report", *asked, "--format", "html", "--output", str(path))
+        for kind in ("md", "json", "csv", "ndjson"):  # by the page's links: a process for each would take a second
+            path.with_suffix(f".{kind}").write_bytes(self.product.get("/reports/download", format=kind, **times))
+        for written in path.parent.glob("report.*"):
+            self._check(written.stat().st_size > 0, f"The report {written.name} is empty.")
 
     def _by_way(self, events: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
         """Return events by who wrote their record and by which way it came."""

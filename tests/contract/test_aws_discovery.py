@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from deadletter.discovery import map_account
 from deadletter.discovery.gaps import GapKind
 from deadletter.errors import SourceError
 from deadletter.event import Producer, TargetKind, TargetRef
-from sandbox.functions import QueueMapping
+from sandbox.functions import Function, QueueMapping
 from sandbox.local import Sandbox
 from sandbox.streams import StreamMapping
 from tests.sandbox_fixture import Deploy, MakeQueue
@@ -334,6 +335,32 @@ def test_what_is_planted_in_a_real_account_is_found(
     assert (GapKind.FUNCTION, covered.arn) not in gaps
     assert (GapKind.FUNCTION, reader.arn) not in gaps
     assert {(GapKind.QUEUE, bare), (GapKind.RULE, rule), (GapKind.RETENTION, dead)} <= set(gaps)
+
+
+def test_300_functions_of_a_real_account_are_read_within_the_budget_and_every_planted_gap_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    lost, time = {3, 77, 299}, Time()
+    with Sandbox(tmp_path) as box:
+        for name, value in box.env.items():
+            monkeypatch.setenv(name, value)
+        clients.forget()
+        url = box.clients("sqs").create_queue(QueueName="failures")["QueueUrl"]
+        queue = f"arn:aws:sqs:{box.region}:{box.account}:{url.rpartition('/')[2]}"
+        for n in range(300):
+            place = None if n in lost else queue
+            made = Function(name=f"f-{n}", handler="app.handler", code=tmp_path, on_failure_arn=place)
+            box.lambda_service.functions.put(made)
+        scan = scan_account(pacer=Pacer(clock=time, sleep=time.sleep))
+        clients.forget()
+
+    drawn = map_account(scan.account)
+    assert {gap.arn.rpartition("-")[2] for gap in drawn.gaps} == {str(n) for n in lost}
+    assert [(place.arn, len(place.writers)) for place in drawn.places] == [(queue, 297)]
+    assert scan.refused == ()
+    assert scan.calls == 6 + 300 + 8, "pages and functions; the six other listings, one queue, one bus"
+    assert scan.seconds == pytest.approx(scan.calls / CALLS_PER_S, abs=1)
 
 
 def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
