@@ -67,5 +67,5 @@ class ShownEdit(NamedTuple):
 
 def shown_edit(edit: EditRow, keys: frozenset[str]) -> ShownEdit:
     """Return *edit* with its diff from the original."""
-    before = payload_of(edit.message, parse_message(edit.message)) or ""
+    before = payload_of(edit.message, parse_message(edit.message), edit.supplement) or ""
     return ShownEdit(edit, diff(before, edit.payload, keys))

@@ -8,15 +8,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console.context import actor, engine, now, open_records, session, settings
-from console.life import read_record
 from deadletter import redrive as use
 from deadletter.editing import Diff, diff, editable, read_edited
 from deadletter.editing.payload import payload_of
 from deadletter.errors import BadInput, NotFound
-from deadletter.event import ReceivedMessage
+from deadletter.parse import parse_message
 from deadletter.redrive.editing import ByHand
 from deadletter.store import queries
 from deadletter.store.redrives.edits import edits_of_event
+from deadletter.store.redrives.sendable import iter_sendable
 from deadletter.store.rows import EventDetail
 
 bp = Blueprint("edits", __name__, url_prefix="/events")
@@ -70,9 +70,8 @@ def _plan(event_id: int, edited: str) -> int:
 
 
 def _original(detail: EventDetail) -> str:
-    main = detail.main
-    message = ReceivedMessage(main.message_id, main.body, main.attributes, main.message_attributes)
-    payload = payload_of(message, read_record(main))
+    one = next(iter_sendable(session(), [detail.event.id]))
+    payload = payload_of(one.message, parse_message(one.message), one.supplement)
     if payload is None:
         raise BadInput("The record does not hold the event's payload, so there is nothing to edit.")
     return payload

@@ -5,7 +5,7 @@ The original is never changed. Secrets are masked for whoever edits, and are who
 
 from deadletter.editing.diff import Diff, diff
 from deadletter.editing.form import editable, read_edited
-from deadletter.editing.payload import with_payload
+from deadletter.editing.payload import with_payload, without_payload
 from deadletter.editing.transforms import Transform, parse_transform
 
-__all__ = ["Diff", "Transform", "diff", "editable", "parse_transform", "read_edited", "with_payload"]
+__all__ = ["Diff", "Transform", "diff", "editable", "parse_transform", "read_edited", "with_payload", "without_payload"]

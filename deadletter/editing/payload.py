@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from deadletter.event import FailedEvent, Producer, ReceivedMessage
 from deadletter.jsontext import decode
+from deadletter.route import Supplement
 
 
 def with_payload(
@@ -27,9 +28,22 @@ def with_payload(
     return message, changed
 
 
-def payload_of(message: ReceivedMessage, event: FailedEvent) -> str | None:
-    """Return the text that an edit of this event starts from; None where the record does not hold it."""
-    return message.body if event.producer is Producer.SQS_REDRIVE else event.payload_text
+def without_payload(supplement: Supplement | None, edited: str | None) -> Supplement | None:
+    """Return what was looked up for an event, without the payload that *edited* takes the place of."""
+    if supplement is None or edited is None:
+        return supplement
+    route = replace(supplement.route, payload_text=None) if supplement.route else None
+    return Supplement(None, route)
+
+
+def payload_of(message: ReceivedMessage, event: FailedEvent, supplement: Supplement | None = None) -> str | None:
+    """Return the text that an edit of this event starts from: the record's, else what was fetched for it, else None."""
+    if event.producer is Producer.SQS_REDRIVE:
+        return message.body
+    given = supplement or Supplement()
+    if given.route and given.route.payload_text is not None:
+        return given.route.payload_text
+    return given.payload_text if event.payload_text is None else event.payload_text
 
 
 def _notification(body: str, payload: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from deadletter.editing.payload import payload_of
 from deadletter.expressions import CannotApply
 from deadletter.parse import parse_message
-from deadletter.store.redrives.selections import iter_messages
+from deadletter.store.redrives.sendable import iter_sendable
 
 
 class Edit(Protocol):
@@ -63,8 +63,8 @@ class Edited:
 def edit_all(session: Session, event_ids: Sequence[int], edit: Edit | None) -> Edited:
     """Return what *edit* makes of the events."""
     edited = Edited()
-    for event_id, message in iter_messages(session, event_ids) if edit else ():
-        payload = payload_of(message, parse_message(message))
+    for one in iter_sendable(session, event_ids) if edit else ():
+        event_id, payload = one.event_id, payload_of(one.message, parse_message(one.message), one.supplement)
         try:
             changed = _apply(edit, payload)
         except CannotApply as error:

@@ -13,6 +13,7 @@ from deadletter.preflight import KeyRules, Protection, Rules, at_send
 from deadletter.redrive.preflight import Asked, Keyed, key_event, look_up
 from deadletter.store import read
 from deadletter.store.redrives.claims import Claimed
+from deadletter.store.redrives.sendable import Sendable
 from deadletter.store.targets import rules_of
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class LastLook:
 
 def _key(claimed: Claimed, rules: Rules) -> Keyed:
     try:
-        return key_event(claimed.message, claimed.target, KeyRules.of(rules), claimed.edited)
+        one = Sendable(claimed.event_id, claimed.message, claimed.supplement)
+        return key_event(one, claimed.target, KeyRules.of(rules), claimed.edited)
     except RedriveError as error:
         return Keyed(state=Protection.UNCHECKED, reason=str(error))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from deadletter.editing import with_payload
+from deadletter.editing import with_payload, without_payload
 from deadletter.errors import NetworkError, TargetRefused
 from deadletter.event import FailedEvent, Json, Producer, ReceivedMessage, TargetKind, TargetRef, decode_json
 from deadletter.expressions import CannotApply
@@ -16,7 +16,8 @@ from deadletter.parse import parse_message
 from deadletter.ports import OpenRecords
 from deadletter.preflight import KeyRules, Protection, Record, Rules, keys_of, protection, validation_of, worst
 from deadletter.rebuild import rebuild, sqs_record
-from deadletter.store.redrives.selections import iter_messages
+from deadletter.route import Supplement
+from deadletter.store.redrives.sendable import Sendable, iter_sendable
 from deadletter.store.targets import rules_of
 
 _CHANGES = (
@@ -63,18 +64,23 @@ def key_all(session: Session, asked: Sequence[Asked], edited: Mapping[int, str])
     by_id = {one.event_id: one for one in asked}
     compiled = {one.rules: KeyRules.of(one.rules) for one in asked}
     return {
-        event_id: key_event(message, by_id[event_id].target, compiled[by_id[event_id].rules], edited.get(event_id))
-        for event_id, message in iter_messages(session, list(by_id))
+        one.event_id: key_event(
+            one, by_id[one.event_id].target, compiled[by_id[one.event_id].rules], edited.get(one.event_id)
+        )
+        for one in iter_sendable(session, list(by_id))
     }
 
 
-def key_event(message: ReceivedMessage, target: TargetRef, rules: KeyRules, edited: str | None = None) -> Keyed:
-    """Return the keys that the consumer behind *target* would compute for the event that *message* tells of."""
-    message, event = with_payload(message, parse_message(message), edited)
+def key_event(one: Sendable, target: TargetRef, rules: KeyRules, edited: str | None = None) -> Keyed:
+    """Return the keys that the consumer behind *target* would compute for an event."""
+    message, event = with_payload(one.message, parse_message(one.message), edited)
+    supplement = without_payload(one.supplement, edited)
     try:
-        found = keys_of(handled_event(message, event, target), rules)
+        found = keys_of(handled_event(message, event, target, supplement), rules)
         what = _changing(event, target)
-        if what and _keys(found) != _keys(keys_of(handled_event(message, event, target, mark="new"), rules)):
+        if what and _keys(found) != _keys(
+            keys_of(handled_event(message, event, target, supplement, mark="new"), rules)
+        ):
             return Keyed(state=Protection.NO_KEY, reason=_CHANGES.format(what=what))
         if not found or any(key is None for key, _ in found):
             return Keyed(state=Protection.NO_KEY)
@@ -87,7 +93,9 @@ def _keys(found: Sequence[tuple[str | None, Json]]) -> list[str | None]:
     return [key for key, _ in found]
 
 
-def handled_event(message: ReceivedMessage, event: FailedEvent, target: TargetRef, *, mark: str = "") -> Json:
+def handled_event(
+    message: ReceivedMessage, event: FailedEvent, target: TargetRef, supplement: Supplement | None, *, mark: str = ""
+) -> Json:
     """Return the event that the handler gets; *mark* stands in whatever is new with every send.
 
     For a queue that is the SQS event of its event source mapping.
@@ -95,7 +103,7 @@ def handled_event(message: ReceivedMessage, event: FailedEvent, target: TargetRe
     Raises:
         TargetRefused: It could not be sent; the message says why.
     """
-    payload = rebuild(message, event, target, key=0, deduplication_id="").payload
+    payload = rebuild(message, event, target, key=0, deduplication_id="", supplement=supplement).payload
     if target.kind is TargetKind.SQS:
         sent = replace(message, message_id=mark or message.message_id, body=payload)
         return {"Records": [sqs_record(sent) | _marked(message, mark) | {"eventSourceARN": target.arn}]}

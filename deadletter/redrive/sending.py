@@ -10,7 +10,7 @@ from itertools import islice
 
 from sqlalchemy import Engine
 
-from deadletter.editing import with_payload
+from deadletter.editing import with_payload, without_payload
 from deadletter.errors import TargetRefused
 from deadletter.event import FailedEvent, TargetRef
 from deadletter.parse import parse_message
@@ -86,7 +86,7 @@ def _outgoing(claimed: Claimed, event: FailedEvent) -> Outgoing | TargetRefused:
             claimed.target,
             key=claimed.event_id,
             deduplication_id=claimed.deduplication_id,
-            supplement=claimed.supplement,
+            supplement=without_payload(claimed.supplement, claimed.edited),
         )
     except TargetRefused as refusal:
         return refusal

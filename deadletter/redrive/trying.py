@@ -13,7 +13,7 @@ from deadletter.event import TargetRef
 from deadletter.ports import OpenRecords
 from deadletter.preflight import KeyRules, Protection, Record, Rules
 from deadletter.redrive.preflight import Keyed, judge, key_event
-from deadletter.store.redrives.selections import iter_messages
+from deadletter.store.redrives.sendable import iter_sendable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def try_event(  # noqa: PLR0913 - what is tried on what, each by its name
         NotFound: There is no such event.
         BadInput: The rules hold an expression that is none.
     """
-    message = next((message for _, message in iter_messages(session, [event_id])), None)
-    if message is None:
+    one = next(iter_sendable(session, [event_id]), None)
+    if one is None:
         raise NotFound(f"There is no event {event_id}.")
-    keyed = key_event(message, target, KeyRules.of(rules))
+    keyed = key_event(one, target, KeyRules.of(rules))
     if keyed.state is not None:
         return Tried(event_id, [], keyed.state, keyed.reason)
     return _looked_up(event_id, keyed, target, rules, open_records, now)

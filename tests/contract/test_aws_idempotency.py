@@ -25,6 +25,7 @@ from deadletter.preflight import Protection, Rules
 from deadletter.preflight.discovery import discover_rules
 from deadletter.preflight.keys import KeyRules, Names
 from deadletter.redrive.preflight import Asked, key_event, look_up
+from deadletter.store.redrives.sendable import Sendable
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
 from tests.factories import ACCOUNT, make_message
@@ -103,7 +104,7 @@ def order(number: str | None, total: int = 5) -> dict[str, Any]:
 def age(sandbox: Sandbox, rules: Rules, event: Mapping[str, Any], **values: object) -> None:
     """Change the record of *event* as time, or a crash, would have left it."""
     names = rules.names
-    key = key_event(make_message(json.dumps(event)), TARGET, KeyRules.of(rules)).keys[0][0]
+    key = key_event(Sendable(0, make_message(json.dumps(event)), None), TARGET, KeyRules.of(rules)).keys[0][0]
     item = (
         {names.key: {"S": key}} if names.sort_key is None else {names.key: {"S": "orders"}, names.sort_key: {"S": key}}
     )
@@ -159,7 +160,7 @@ def test_what_we_say_of_every_state_is_what_powertools_does(
     compiled = KeyRules.of(rules)
     asked = [Asked(number, target, rules) for number in range(len(events))]
     keyed = {
-        number: key_event(make_message(json.dumps(event)), target, compiled)
+        number: key_event(Sendable(0, make_message(json.dumps(event)), None), target, compiled)
         for number, event in enumerate(events.values())
     }
     found = look_up(asked, keyed, aws.open_records, now=now)

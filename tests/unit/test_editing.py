@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deadletter.editing import diff, editable, parse_transform, read_edited, with_payload
+from deadletter.editing import diff, editable, parse_transform, read_edited, with_payload, without_payload
 from deadletter.editing.payload import payload_of
 from deadletter.errors import BadInput
 from deadletter.event import Producer
 from deadletter.expressions import CannotApply
+from deadletter.rebuild import rebuild
 from deadletter.redact import MASK
-from tests.factories import make_event, make_message
+from deadletter.route import Route, Supplement
+from tests.factories import TARGET, make_event, make_message
 
 CARDS = '{"cards":[{"card":"4111111111111111"},{"card":"5500000000000004"}],"amount":18.40}'
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -143,3 +145,20 @@ def test_an_edited_notification_carries_the_edit_within() -> None:
     message, _ = with_payload(make_message('{"Type": "Notification", "Message": "{}"}'), notified, '{"a":1}')
     assert json.loads(message.body) == {"Type": "Notification", "Message": '{"a":1}'}
     assert with_payload(make_message("{}"), notified, '{"a":1}')[0].body == '{"a":1}'
+
+
+def test_an_edit_takes_the_place_of_what_was_fetched_or_looked_up() -> None:
+    event, message = make_event(payload_text=None), make_message("record")
+    fetched = Supplement("[1]", Route(target=TARGET, payload_text=None))
+    cut = Supplement(None, Route(target=TARGET, payload_text="[2]"))
+    assert [payload_of(message, event, each) for each in (None, fetched, cut)] == [None, "[1]", "[2]"]
+    for supplement in (fetched, cut):
+        made = rebuild(
+            *with_payload(message, event, "[3]"),
+            TARGET,
+            key=1,
+            deduplication_id="d",
+            supplement=without_payload(supplement, "[3]"),
+        )
+        assert made.payload == "[3]"
+    assert without_payload(cut, None) is cut

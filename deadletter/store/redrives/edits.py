@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.event import ReceivedMessage
+from deadletter.route import Supplement
 from deadletter.store import models
+from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.selections import received
 from deadletter.store.rows import Page
 from deadletter.store.rowset import parts
@@ -28,6 +30,7 @@ class EditRow:
     label: str | None
     request_id: str | None
     message: ReceivedMessage
+    supplement: Supplement | None
     payload: str
     how: str
     made_by: str
@@ -69,6 +72,7 @@ def edits_of_event(session: Session, event_id: int) -> Sequence[EditRow]:
 
 def _query() -> Select[Any]:
     edit, item, event, record = models.Edit, models.RedriveItem, models.Event, models.Record
+    lookup = models.Lookup
     return (
         select(
             edit,
@@ -80,10 +84,13 @@ def _query() -> Select[Any]:
             record.body,
             record.attributes,
             record.message_attributes,
+            lookup.payload.label("fetched"),
+            lookup.route,
         )
         .join(item, (item.redrive_id == edit.redrive_id) & (item.event_id == edit.event_id))
         .join(event, event.id == edit.event_id)
         .join(record, record.id == event.record_id)
+        .outerjoin(lookup, lookup.event_id == event.id)
     )
 
 
@@ -96,6 +103,7 @@ def _rows(session: Session, query: Select[Any]) -> list[EditRow]:
             label=row.label,
             request_id=row.request_id,
             message=received(row),
+            supplement=supplement_of(row.fetched, row.route),
             payload=row.Edit.payload.decode("utf-8", "surrogatepass"),
             how=row.Edit.how,
             made_by=row.Edit.made_by,
