@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, and_, select, tuple_
 from sqlalchemy.orm import Session
 
 from deadletter.event import name_of
 from deadletter.outcome import OUTCOME_MOVES, Outcome
+from deadletter.parse import payload_digest
 from deadletter.store.counters import Deltas
 from deadletter.store.failures import FailedAgain, record_failures
-from deadletter.store.models import Event, Redrive, RedriveItem
+from deadletter.store.models import Edit, Event, Redrive, RedriveItem
 from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.rowset import one_of, table_of, update_rows
@@ -23,7 +24,7 @@ from deadletter.store.totals import note_moves
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One event in one redrive, found by the id that the target gave it. `digest` is its payload's."""
+    """One event in one redrive, found by the id that the target gave it. `digest` is of the payload that was sent."""
 
     sent_id: str
     redrive_id: int
@@ -55,10 +56,11 @@ def find_sent(session: Session, sent_ids: Sequence[str]) -> Mapping[str, Sent]:
     item = RedriveItem
     columns = (
         item.sent_id, item.redrive_id, item.position, item.event_id, item.outcome, Event.group_id, Event.payload_digest,
-        item.target_arn,
+        item.target_arn, Edit.payload,
     )  # fmt: skip
     found: dict[str, Sent] = {}
-    query = select(*columns).join(Event, Event.id == item.event_id)
+    edited = and_(Edit.redrive_id == item.redrive_id, Edit.event_id == item.event_id)
+    query = select(*columns).join(Event, Event.id == item.event_id).outerjoin(Edit, edited)
     rows = session.execute(query.where(one_of(session, table_of(RedriveItem).c.sent_id, sent_ids)))
     found.update((row.sent_id, _sent(row)) for row in rows)
     return found
@@ -72,9 +74,13 @@ def _sent(row: Row[*tuple[Any, ...]]) -> Sent:
         event_id=row.event_id,
         group_id=row.group_id,
         outcome=Outcome(row.outcome),
-        digest=row.payload_digest,
+        digest=row.payload_digest if row.payload is None else _digest(row.payload),
         target_arn=row.target_arn,
     )
+
+
+def _digest(payload: bytes) -> str:
+    return payload_digest(payload.decode("utf-8", "surrogatepass"))
 
 
 def hold_items(session: Session, sent: Sequence[Sent]) -> Mapping[tuple[int, int], Outcome]:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from deadletter.event import FailedEvent, Producer
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
+from deadletter.redrive.editing import ByHand
 from deadletter.store import read, write
 from deadletter.store.ingest import Parsed, Stored, store_messages
 from deadletter.store.queries import archive_events, get_event, get_group, list_events
@@ -153,6 +154,22 @@ def test_a_known_id_with_another_payload_is_not_believed(engine: Engine) -> None
     assert (stored.new, stored.failed_again) == (1, 0)
     assert show_event(engine, event_id).event.status is EventStatus.REDRIVING
     assert items(engine, redrive_id)[0].outcome is Outcome.SENT
+    check_counters(engine)
+
+
+def test_what_was_edited_comes_back_with_the_payload_that_was_sent(engine: Engine) -> None:
+    told, sent_id, sent = make_event(), make_id(), '{"order_id": "ord-1", "currency": "EUR"}'
+    with write(engine) as session:
+        store_some(session, make_parsed(told))
+        (row,) = list_events(session, EventFilter()).rows
+    running = run(engine, [row.id], edit=ByHand(sent))
+    (claimed,) = take(engine, running.id)
+    tell(engine, running.id, report(claimed, Outcome.SENT, sent_id=sent_id))
+
+    again = replace(told, request_id=sent_id, occurred_at=LATER, payload_text=sent)
+    assert arrive(engine, make_parsed(again)).failed_again == 1
+
+    assert show_event(engine, row.id).event.failures == 2
     check_counters(engine)
 
 
