@@ -166,8 +166,8 @@ def _number(record: Mapping[str, Any]) -> int:
 
 
 def _all_lost(where: StreamRange) -> Batch:
-    count = "all" if where.size is None else f"all {where.size:,}"
-    said = f"The stream does not keep this batch any more: {count} records, {_span(where.first, where.last)}, are lost."
+    count = "all its records" if where.size is None else f"{where.size:,} of its {where.size:,} records"
+    said = f"The stream does not keep this batch any more: {count}, {_span(where.first, where.last)}, are lost."
     return Batch(records=[], lost_first=where.first, lost_last=where.last, lost=where.size, said=said)
 
 
@@ -177,7 +177,7 @@ def _front_lost(where: StreamRange, records: Sequence[Json], first_found: int) -
     many = "an unknown number of" if lost is None else f"{lost:,} of its {where.size:,}"
     said = (
         f"Part of this batch is lost: {many} records, {_span(where.first, last_lost)}, are gone from the stream. "
-        f"The other {len(records):,}, from {first_found}, were fetched and can be sent."
+        f"The rest ({len(records):,}), from {first_found} on, was fetched and can be sent."
     )
     return Batch(records=records, lost_first=where.first, lost_last=last_lost, lost=lost, said=said)
 

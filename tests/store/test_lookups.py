@@ -149,7 +149,7 @@ def test_a_batch_that_is_gone_cannot_be_sent_and_says_so(engine: Engine) -> None
     assert found.redrivable == Redrivable.NO
     assert [item.reason for item in items(engine, plan(engine).id)] == [found.reason]
     assert found.reason is not None
-    assert "all 2 records" in found.reason
+    assert "2 of its 2 records" in found.reason
 
 
 def test_a_busy_stream_is_asked_again_later_and_not_at_once(engine: Engine) -> None:

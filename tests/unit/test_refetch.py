@@ -106,7 +106,7 @@ def test_a_trimmed_first_half_is_said_number_by_number_and_the_rest_is_kept() ->
     assert (batch.lost_first, batch.lost_last, batch.lost) == ("98", "102", 2)
     assert batch.said == (
         "Part of this batch is lost: 2 of its 4 records, with sequence numbers from 98 to 102, are gone from the "
-        "stream. The other 2, from 103, were fetched and can be sent."
+        "stream. The rest (2), from 103 on, was fetched and can be sent."
     )
 
 
@@ -117,7 +117,7 @@ def test_numbers_compare_as_numbers_and_not_as_text() -> None:
     assert batch.said is None
 
 
-@pytest.mark.parametrize(("size", "count"), [(3, "all 3"), (None, "all")])
+@pytest.mark.parametrize(("size", "count"), [(3, "3 of its 3"), (None, "all its")])
 def test_a_batch_that_is_gone_is_lost(size: int | None, count: str) -> None:
     batch = rebuild_batch(a_range(98, 105, size), numbered(106), role_arn=None)
     assert (batch.records, batch.lost_first, batch.lost_last, batch.lost) == ([], "98", "105", size)
