@@ -21,7 +21,8 @@ def sent_at(message: ReceivedMessage) -> datetime | None:
     """Return since when SQS has counted a message's age, as the message says it (`SentTimestamp`).
 
     In a standard queue that is when it was first sent, into whichever queue: a redrive policy that moves it to a DLQ
-    does not start it again. In a FIFO queue it is when it was moved (SQS Developer Guide, "dead-letter queues").
+    does not start it again. In a FIFO queue it is when it was moved (SQS Developer Guide, "dead-letter queues"). That
+    `SentTimestamp` follows the move there is an assumption; where it does not, we are early by that time, never late.
     """
     text = message.attributes.get("SentTimestamp", "")
     if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST_MS:

@@ -193,6 +193,14 @@ def test_lists_are_narrowed_by_group_status_and_limit(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("night")
+def test_what_expires_is_listed_by_span_and_a_span_that_is_none_is_bad_usage(run: Run) -> None:
+    assert {event["expires_at"] for event in run("events", "--json").json} == {None}
+    assert run("events", "--expires", "24h", "--json").json == []
+    done = run("events", "--expires", "soon")
+    assert (done.code, "is not a time" in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("night")
 def test_a_limit_over_one_page_reads_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.commands.browse.PAGE_ROWS", 2)
     assert len(run("events", "--limit", 100_000, "--json").json) == 4

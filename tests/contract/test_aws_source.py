@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,7 +14,7 @@ from deadletter import aws
 from deadletter.aws import clients
 from deadletter.errors import SourceError
 from deadletter.event import ReceivedMessage
-from deadletter.ports import Source
+from deadletter.ports import ObservedSource, Source
 from tests.factories import make_message
 from tests.fakes import FakeSource
 
@@ -23,11 +24,17 @@ ATTRIBUTES = {
 }
 
 
+class Observable(Source, ObservedSource, Protocol):
+    """A queue may be emptied or observed."""
+
+    def receive(self, *, most: int, wait_s: float, hide_s: int | None = None) -> Sequence[ReceivedMessage]: ...
+
+
 @dataclass
 class Place:
     """A source, and what the world outside does to it."""
 
-    source: Source
+    source: Observable
     put: Callable[[ReceivedMessage], None]
     arn: str = ""
 
@@ -116,6 +123,29 @@ def test_a_deletion_that_did_not_happen_is_reported(place: Place) -> None:
         message = ReceivedMessage(message.message_id, message.body, receipt_handle="not a handle")
 
     assert place.source.delete([message]) == [message.message_id]
+
+
+def test_what_is_released_is_seen_again_at_once_and_what_is_hidden_is_not(place: Place) -> None:
+    place.put(make_message('{"order": 1}'))
+    source = place.source
+    (first,) = source.receive(most=10, wait_s=1, hide_s=600)
+    assert source.receive(most=10, wait_s=0) == []
+    source.release([first])
+    (again,) = source.receive(most=10, wait_s=1, hide_s=600)
+    assert (again.message_id, again.body) == (first.message_id, first.body)
+    source.release([again], after_s=600)
+    assert source.receive(most=10, wait_s=0) == []
+    assert source.delete([again]) == []
+    source.release([again])  # it is gone, which is no error
+    assert (source.state().depth, source.state().in_flight) == (0, 0)
+
+
+def test_a_queue_says_where_its_own_redrive_policy_moves_messages_on_to(make_queue: Any) -> None:
+    next_dlq = make_queue()
+    source = aws.open_source(
+        make_queue(RedrivePolicy=json.dumps({"deadLetterTargetArn": next_dlq, "maxReceiveCount": 4}))
+    )
+    assert (source.state().redrives_to, source.state().max_receives) == (next_dlq, 4)
 
 
 def test_system_attributes_come_along(sqs: Place) -> None:

@@ -24,6 +24,18 @@ def test_a_moved_message_of_a_standard_queue_expires_counted_from_its_first_send
     assert message_expires_at(entry, 4 * DAY) == sent + timedelta(days=4)
 
 
+def test_a_moved_message_of_a_fifo_queue_expires_counted_from_its_move() -> None:
+    """SQS starts the age of a message anew when it moves it to a FIFO DLQ."""
+    moved_at = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    moved = message(
+        SentTimestamp=str(round(moved_at.timestamp() * 1000)),
+        ApproximateFirstReceiveTimestamp=str(round((moved_at - timedelta(days=3)).timestamp() * 1000)),
+        MessageGroupId="customer-7",
+        DeadLetterQueueSourceArn="arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+    )
+    assert message_expires_at(moved, 4 * DAY) == moved_at + timedelta(days=4)
+
+
 @pytest.mark.parametrize(
     ("given", "retention_s"),
     [({}, DAY), ({"SentTimestamp": "soon"}, DAY), ({"SentTimestamp": "9" * 15}, DAY), ({"SentTimestamp": "1"}, None)],
