@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.demo.processes import CommandFailed, Product, wait_until_served
 from sandbox.demo.story import Story
-from sandbox.functions import ACCOUNT
+from sandbox.functions import ACCOUNT, Function
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
 from sandbox.shop.office import ALL_WAYS
@@ -71,11 +71,27 @@ def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
             product.console = f"http://127.0.0.1:{port}"
             wait_until_served(f"{product.console}/healthz")
             product.token = product.run("tokens", "add", "demo", *_OF_THE_DEMO).strip()
+            _deploy_collector(shop, product)
             _register_sources(shop, product)
             product.start("worker", "work")
             yield shop, product
         finally:
             product.stop()
+
+
+def _deploy_collector(shop: Shop, product: Product) -> None:
+    """Deploy the product's own function, at which Lambda pushes what one of the shop's functions gave up on."""
+    collector = Function(
+        name="redrive-collect",
+        handler="worker.lambda_collect.handler",
+        code=Path(__file__).parents[2],
+        timeout_s=60.0,
+        memory_mb=1024,
+        environment={"REDRIVE_DATA_DIR": str(product.data_dir), "POWERTOOLS_METRICS_NAMESPACE": "Redrive"},
+    )
+    shop.box.lambda_service.functions.put(collector)
+    if shop.office:
+        shop.office.pushes_to(collector.arn)
 
 
 def _register_sources(shop: Shop, product: Product) -> None:

@@ -219,7 +219,7 @@ class Shop:
 
 
 def name_of(arn: str) -> str:
-    """Return the name of a queue or a bucket."""
+    """Return the name of a queue, a bucket or a function."""
     return arn.rpartition(":")[2]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ ALL_WAYS = frozenset({
     "lambda-destination/lambda", "kinesis-esm/sqs", "kinesis-esm/s3", "dynamodb-esm/sqs", "dynamodb-esm/s3",
     "sns-subscription", "eventbridge-rule",
 })  # fmt: skip
-_BUS = "orders-failures"
+_BUS, _GIFT = "orders-failures", "orders-gift"
 _LOOK_AGAIN_S = 0.1
 
 Send = Callable[[str, Sequence[str]], None]
@@ -72,6 +72,11 @@ class Office:
         self._next = FIRST_ORDER
         made = (*self._asynchronous(), *self._streams(), *self._fanned_out())
         self.ways = tuple(way for way in made if way.name in names)
+
+    def pushes_to(self, function_arn: str) -> None:
+        """Let another function be the destination that is one; the source is then the function that failed."""
+        place = self._functions.update(_GIFT, on_failure_arn=function_arn).arn
+        self.ways = tuple(replace(way, place=place) if way.function == _GIFT else way for way in self.ways)
 
     def orders(self, each: int) -> None:
         """Let *each* orders go to every way."""
@@ -132,7 +137,7 @@ class Office:
             Way("lambda-destination/sns", "orders-loyalty", queues["loyalty"], self._invoke),
             Way("lambda-destination/eventbridge", "orders-customs", queues["customs"], self._invoke),
             Way("lambda-destination/s3", "orders-archive", bucket, self._invoke),
-            Way("lambda-destination/lambda", "orders-gift", kept, self._invoke),
+            Way("lambda-destination/lambda", _GIFT, kept, self._invoke),
         ]
 
     def _streams(self) -> list[Way]:
