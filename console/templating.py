@@ -9,12 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, url_for
+from markupsafe import Markup
 
 from console import charts, context, discovered, edits, life, progress
 from console import format as fmt
 from console.forms import STANDINGS
 from console.manner import manner_of
-from deadletter.access import Permission
+from console.sign_in.rules import RULES
+from deadletter.access import Permission, Verdict
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.redact import MASK, redact_json, redact_text
@@ -77,7 +79,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
     app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
     app.jinja_env.globals.update(subject_link=subject_link, standings=STANDINGS)
-    app.jinja_env.globals.update(asking=context.principal_or_none, may=context.may, can=Permission)
+    app.jinja_env.globals.update(asking=context.principal_or_none, barred=barred, may=context.may, can=Permission)
 
 
 def redacted(text: str, keys: frozenset[str]) -> str:
@@ -143,6 +145,16 @@ def subject_link(kind: str, subject: str) -> str | None:
     endpoint, name = _PAGES[kind]
     number: dict[str, Any] = {name: int(subject)}
     return url_for(endpoint, **number)
+
+
+def barred(endpoint: str) -> Markup:
+    """Return what disables a button of a form to *endpoint*, with the reason, where the asking person may not use it.
+
+    Disabled and not hidden: who sees what there is can ask for it.
+    """
+    needed = RULES[endpoint]
+    verdict = Verdict(allowed=True) if needed is None else context.may(needed)
+    return Markup() if verdict else Markup(' disabled data-barred title="{}"').format(verdict.reason)
 
 
 def _host(address: str) -> str:

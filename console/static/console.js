@@ -9,7 +9,7 @@ const ticks = (of) => [...of.querySelectorAll(".tick input")];
 function showSelection() {
   const selection = form();
   const button = document.querySelector('button[form="selection"][data-redrive]');
-  if (!selection || !button) return;
+  if (!selection || !button || "barred" in button.dataset) return; // what somebody may not do stays barred, with its reason
   const all = selection.querySelector("[data-all]");
   const boxes = ticks(selection);
   const ticked = boxes.filter((box) => box.checked);
@@ -23,7 +23,7 @@ function showSelection() {
   button.disabled = nothing;
   button.title = nothing ? (ticked.length ? "Nothing of what is ticked is unresolved." : "Tick some rows first, or choose all that match.") : "";
   button.textContent = all.checked ? all.dataset.all : nothing ? "Redrive selected" : `Redrive ${n.toLocaleString("en")} ${n === 1 ? "event" : "events"}`;
-  for (const other of document.querySelectorAll('button[form="selection"]:not([data-redrive])')) {
+  for (const other of document.querySelectorAll('button[form="selection"]:not([data-redrive]):not([data-barred])')) {
     other.disabled = !all.checked && ticked.length === 0;
     other.title = other.disabled ? "Tick some rows first, or choose all that match." : "";
   }
