@@ -9,6 +9,7 @@ from datetime import datetime
 from deadletter import parse
 from deadletter.event import FailedEvent, ReceivedMessage, name_of
 from deadletter.outcome import Outcome
+from deadletter.store.audit import AuditRow
 from deadletter.store.rows import EventDetail, ItemRow, RecordRow
 
 
@@ -48,10 +49,13 @@ def latest_failure(detail: EventDetail) -> FailedEvent:
     return told
 
 
-def steps(detail: EventDetail) -> list[Step]:
-    """Return the event's life, oldest first. A failure after a redrive is told once: with the redrive that it ended."""
+def steps(detail: EventDetail, acts: Sequence[AuditRow] = ()) -> list[Step]:
+    """Return the event's life, oldest first: failures, redrives, and *acts*, what people did to it besides.
+
+    A failure after a redrive is told once: with the redrive that it ended.
+    """
     told_by_items = {item.record_id for item in detail.items}
-    happened = [*_failures(detail.records, told_by_items), *_redrives(detail)]
+    happened = [*_failures(detail.records, told_by_items), *_redrives(detail), *map(_act, acts)]
     return sorted(happened, key=lambda step: (step.at is None, step.at))
 
 
@@ -83,11 +87,21 @@ def _redrives(detail: EventDetail) -> Iterator[Step]:
     group = detail.records[0].group_id if detail.records else detail.event.group_id
     for item in detail.items:
         target = f"to {name_of(item.target_arn)}" if item.target_arn else None
-        what = f"redriven by {item.asked_by}" if item.sent_at else f"planned for a redrive by {item.asked_by}"
+        done = "edited and redriven" if item.edited else "redriven"
+        what = f"{done} by {item.asked_by}" if item.sent_at else f"planned for a redrive by {item.asked_by}"
         yield Step(at=item.sent_at, what=what, tone="busy", note=target, redrive_id=item.redrive_id)
         if item.outcome not in {Outcome.WAITING, Outcome.SENDING}:
             yield _outcome(item, same_cause=item.group_id == group)
         group = item.group_id or group
+
+
+_DONE = {"archive": "archived", "unarchive": "brought back", "check": "looked for evidence", "send-again": "sent again"}
+
+
+def _act(entry: AuditRow) -> Step:
+    found = entry.details.get("found")
+    what = f"{_DONE.get(entry.verb, entry.verb)} by {entry.who}"
+    return Step(at=entry.at, what=what, tone="none", note=str(found) if found else None)
 
 
 def _outcome(item: ItemRow, *, same_cause: bool) -> Step:

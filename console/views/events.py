@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from deadletter.fingerprint.frames import in_app_frames
 from deadletter.outcome import EventStatus
 from deadletter.redact import redact_text
 from deadletter.store import audit, queries
+from deadletter.store.audit import AuditFilter, AuditRow, list_audit
 from deadletter.store.redrives.edits import edits_of_event
 from deadletter.store.rows import EventDetail, EventRow
 from deadletter.store.sources import list_sources
@@ -122,10 +124,15 @@ def _event_facts(detail: EventDetail, keys: frozenset[str] | None) -> dict[str, 
         "silence": _silence(failure),
         "payload": None if payload is None else fmt.shown(payload, keys),
         "raw": {record.id: fmt.shown(record.body, keys) for record in detail.records},
-        "life": life.steps(detail),
+        "life": life.steps(detail, _acts(detail.event.id)),
         "edits": [shown_edit(edit, settings().secret_keys) for edit in edits_of_event(session(), detail.event.id)],
         "blocked": _why_not(detail.event),
     }
+
+
+def _acts(event_id: int) -> Sequence[AuditRow]:
+    """Return what people did to one event besides redriving it, as far as an entry names it alone."""
+    return list_audit(session(), AuditFilter(kind="event", subject=str(event_id))).rows
 
 
 def _silence(failure: FailedEvent) -> str:

@@ -54,6 +54,7 @@ def test_a_check_says_what_it_found_and_is_kept(client: FlaskClient, lost: int) 
     assert "1 event checked: 0 settled" in shown
     assert "checked by ada" in shown
     assert "no record can be asked" in shown
+    assert "looked for evidence by ada" in client.get(f"/events/{lost}").text
 
 
 def test_sending_again_makes_a_plan_that_has_to_be_confirmed(client: FlaskClient, lost: int) -> None:
