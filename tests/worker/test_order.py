@@ -15,7 +15,7 @@ from deadletter.ports import Answer, Outgoing, TargetFacts
 from deadletter.store import write
 from tests.factories import NOW, make_message, make_parsed, store_some
 from tests.fakes import takes
-from tests.worker.conftest import World, outcomes
+from tests.worker.conftest import World, outcomes, wait_until
 
 FIFO = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
 EVENTS, GROUPS = 1_000, 20
@@ -43,7 +43,7 @@ class Flaky:
 
     def _take(self, outgoing: Outgoing) -> Answer | Exception:
         with self._lock:
-            if self._random.random() < 0.01:
+            if self._random.random() < 0.004:
                 self.turned_away += 1
                 return TargetBusy("Slow down.")
             self.arrived[outgoing.group_id or ""].append(outgoing.payload)
@@ -68,7 +68,8 @@ def test_a_thousand_events_of_twenty_groups_arrive_in_order_within_each_group(wo
     queue = world.targets[FIFO] = Flaky()  # type: ignore[assignment] # it is a Target as the fake one is
     redrive_id = world.run_redrive(target=FIFO, rate=10_000.0)
     workers = {world.start().name for _ in range(2)}
-    ended = world.ended(redrive_id)
+    wait_until(lambda: world.show(redrive_id).ended, timeout_s=60.0)
+    ended = world.show(redrive_id)
 
     assert len(workers) == 2
     assert outcomes(ended) == {Outcome.SUCCEEDED: EVENTS}
