@@ -15,7 +15,7 @@ from sandbox.demo.processes import CommandFailed, Product, wait_until_served
 from sandbox.demo.story import Story
 from sandbox.functions import ACCOUNT, Function
 from sandbox.local import Sandbox
-from sandbox.shop import Shop
+from sandbox.shop import IDEMPOTENCY_TABLE, IDEMPOTENT_FOR_S, Shop
 from sandbox.shop.office import ALL_WAYS
 
 # The demo's functions give up within seconds instead of AWS's minutes, so silence means success sooner too.
@@ -73,6 +73,7 @@ def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
             product.token = product.run("tokens", "add", "demo", *_OF_THE_DEMO).strip()
             _deploy_collector(shop, product)
             _register_sources(shop, product)
+            _say_what_is_idempotent(shop, product)
             product.start("worker", "work")
             yield shop, product
         finally:
@@ -103,6 +104,18 @@ def _register_sources(shop: Shop, product: Product) -> None:
     for way in shop.office.ways if shop.office else ():
         function_arn = shop.box.lambda_service.functions.get(way.function).arn
         product.post("/sources", arn=way.place, target=function_arn if way.target else "")
+
+
+def _say_what_is_idempotent(shop: Shop, product: Product) -> None:
+    """Tell the console how the shop's functions keep orders idempotent, so that plans know what is done already."""
+    batch = "Records[*].powertools_json(body)"  # orders-fulfil keeps every order of a batch, in a function of its own
+    for arn, prefix, data_path in (
+        (shop.capture_arn, "orders-capture.orders.capture.lambda_handler", ""),
+        (shop.notify_arn, "orders-notify.orders.notify.lambda_handler", ""),
+        (shop.fulfil_queue_arn, "orders-fulfil.orders.fulfil.pack", batch),
+    ):
+        keys = {"table": IDEMPOTENCY_TABLE, "prefix": prefix, "key_path": "orderId", "data_path": data_path}
+        product.post("/targets", arn=arn, expires_s=str(IDEMPOTENT_FOR_S), **keys)
 
 
 def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:

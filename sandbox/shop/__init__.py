@@ -33,7 +33,9 @@ VISIBILITY_S = 30
 RETRY_WAIT_S = 1
 MAX_RECEIVES = 2
 FIRST_ORDER = 1001
-_EFFECTS_TABLE, _IDEMPOTENCY_TABLE = "shop-effects", "shop-idempotency"
+_EFFECTS_TABLE, IDEMPOTENCY_TABLE = "shop-effects", "shop-idempotency"
+IDEMPOTENT_FOR_S = 14 * 24 * 3600
+"""How long the functions keep an order's record: as long as an event can lie in a dead-letter queue."""
 _LOOK_AGAIN_S = 0.05
 
 
@@ -53,7 +55,7 @@ class Shop:
         self._next = FIRST_ORDER
         self._make_queues()
         self._make_table(_EFFECTS_TABLE, "effect_id")
-        self._make_table(_IDEMPOTENCY_TABLE, "id", ttl="expiration")
+        self._make_table(IDEMPOTENCY_TABLE, "id", ttl="expiration")
         self.capture_arn = self._make_function(CAPTURE, dead_letter_arn=self.capture_dlq_arn)
         self.notify_arn = self._make_function(NOTIFY, on_failure_arn=self.notify_failures_arn)
         self.fulfil_arn = self._make_function(FULFIL)
@@ -209,7 +211,7 @@ class Shop:
 
     def _wait_for_locks(self) -> None:
         """Wait until no attempt that died locks its order: its idempotency record does, until its deadline."""
-        locks = (row for row in self._rows(_IDEMPOTENCY_TABLE) if row["status"]["S"] == "INPROGRESS")
+        locks = (row for row in self._rows(IDEMPOTENCY_TABLE) if row["status"]["S"] == "INPROGRESS")
         until_ms = max((int(row["in_progress_expiration"]["N"]) for row in locks), default=0)
         time.sleep(max(0.0, (until_ms + 1) / 1000 - time.time()))
 
@@ -232,7 +234,7 @@ def _in_turn(bodies: list[str], turn: int) -> list[list[str]]:
 def _environment(name: str, *, fixed: bool) -> dict[str, str]:
     return {
         "EFFECTS_TABLE": _EFFECTS_TABLE,
-        "IDEMPOTENCY_TABLE": _IDEMPOTENCY_TABLE,
+        "IDEMPOTENCY_TABLE": IDEMPOTENCY_TABLE,
         "POWERTOOLS_SERVICE_NAME": name,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "SHOP_RELEASE": "2" if fixed else "1",
