@@ -27,7 +27,7 @@ from deadletter.store.redrives.tending import list_open
 from deadletter.store.redrives.workers import SECOND_ON_SQLITE, brings_nothing, leave
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import list_sources_with_senders
-from deadletter.visits import ObjectVisit, ObservedVisit, Visit
+from deadletter.visits import ObjectVisit, ObservedVisit, Pace, Visit
 from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
 from worker.committer import Committer
@@ -201,7 +201,8 @@ class Worker:
         if row.kind == "s3":
             return ObjectVisit(self._engine, self._doors.open_objects(row.arn), clock=self._clock, stopping=stopping)
         source = self._doors.open_observed(row.arn)
-        return ObservedVisit(self._engine, source, clock=self._clock, stopping=stopping)
+        pace = Pace(wait_s=min(1.0, self._settings.receive_wait_s))
+        return ObservedVisit(self._engine, source, clock=self._clock, stopping=stopping, pace=pace)
 
     def _all_done(self) -> bool:
         if not self._readers.idle or not self._fetcher.is_done():

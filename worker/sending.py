@@ -64,7 +64,7 @@ class Sender:
         self._open_target = open_target
         self._clock = clock
         self._last_look = LastLook(engine, open_records, clock)
-        self._takers = Takers(engine, open_observed)
+        self._takers = Takers(engine, open_observed, wait_s=min(1.0, settings.receive_wait_s))
         self._lease_s = settings.lease_s
         self._concurrency = settings.concurrency
         self._calls: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()

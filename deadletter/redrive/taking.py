@@ -59,6 +59,7 @@ class Takers:
         engine: The database.
         open_observed: Makes a queue from its ARN.
         ticks: Seconds that only go forward.
+        wait_s: The long poll of each receive, in seconds.
     """
 
     def __init__(
@@ -66,10 +67,13 @@ class Takers:
         engine: Engine,
         open_observed: Callable[[str], ObservedSource],
         ticks: Callable[[], float] = time.monotonic,
+        *,
+        wait_s: float = 1.0,
     ) -> None:
         self._engine = engine
         self._open = open_observed
         self._ticks = ticks
+        self._wait_s = wait_s
         self._queues: dict[str, _Queue] = {}
         self._tries: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -146,7 +150,7 @@ class Takers:
         hide_s = min(SEND_S, HIDE_S + queue.source.state().depth // _A_SECOND)
         ends_at = self._ticks() + hide_s * 0.8  # before the first of them comes again by itself
         while len(found) < len(wanted) and self._ticks() < ends_at:
-            messages = queue.source.receive(most=_BATCH, wait_s=1.0, hide_s=hide_s)
+            messages = queue.source.receive(most=_BATCH, wait_s=self._wait_s, hide_s=hide_s)
             if not messages:
                 break
             for message in messages:

@@ -4,7 +4,7 @@ Each visit does a bounded piece of work and says how long to stay away.
 """
 
 from deadletter.visits.objects import ObjectVisit
-from deadletter.visits.observed import ObservedVisit
+from deadletter.visits.observed import ObservedVisit, Pace
 from deadletter.visits.visit import Visit
 
-__all__ = ["ObjectVisit", "ObservedVisit", "Visit"]
+__all__ = ["ObjectVisit", "ObservedVisit", "Pace", "Visit"]

@@ -31,12 +31,14 @@ class Pace:
     """How often a queue is looked at (which counts nothing), and how often read through (each receive counts).
 
     In seconds: `look_s` from one look to the next; at least `least_s` from one pass to the next, and twice as long
-    after each that found nothing new, up to `most_s`; then it is read again although its depth is the same.
+    after each that found nothing new, up to `most_s`; then it is read again although its depth is the same. `wait_s` is
+    the long poll of each receive: with a second, SQS asks all of its servers.
     """
 
     look_s: float = 5.0
     least_s: float = 15.0
     most_s: float = 300.0
+    wait_s: float = 1.0
 
 
 class ObservedVisit:
@@ -114,7 +116,7 @@ class ObservedVisit:
         """Receive what can be stored at once; nothing at the end, which is also where messages come a second time."""
         some: list[ReceivedMessage] = []
         while len(some) < _STORED_AT_ONCE:
-            messages = self._source.receive(most=BATCH, wait_s=1.0, hide_s=hide_s)
+            messages = self._source.receive(most=BATCH, wait_s=self._pace.wait_s, hide_s=hide_s)
             fresh = [message for message in messages if message.message_id not in held]
             held.update((message.message_id, replace(message, body="")) for message in messages)
             some += fresh

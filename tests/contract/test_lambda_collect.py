@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -195,7 +196,7 @@ def test_a_prefix_is_listed_and_a_notification_in_a_queue_points_there(
         for arn in (queue, f"{bucket}/aws/lambda/"):
             add_source(session, arn, target=None, by=ADA, now=NOW)
     for _ in range(2):
-        assert Worker(settings, sqlite_engine).run(once=True)
+        assert Worker(replace(settings, receive_wait_s=0.3), sqlite_engine).run(once=True)
 
     rows = stored(sqlite_engine)
     assert {row.request_id for row in rows if row.producer is Producer.LAMBDA_DESTINATION} == ids

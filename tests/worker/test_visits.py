@@ -16,7 +16,7 @@ from deadletter.store.left import list_skipped
 from deadletter.store.queries import list_events
 from deadletter.store.rows import SourceRow
 from deadletter.store.sources import add_source, find_source, list_sources, pause, remove, resume
-from deadletter.visits import ObjectVisit, ObservedVisit
+from deadletter.visits import ObjectVisit, ObservedVisit, Pace
 from tests.factories import ADA, NOW, QUEUE, make_message
 from tests.fakes import FakeObjects, FakeSource
 from tests.worker.conftest import CLOCK, World, wait_until
@@ -54,7 +54,11 @@ class Ticks:
 
 def observing(world: World) -> tuple[FakeSource, ObservedVisit, Ticks]:
     source, ticks = world.add_source(mode="observe"), Ticks()
-    return source, ObservedVisit(world.engine, source, clock=CLOCK, stopping=lambda: False, ticks=ticks), ticks
+    return (
+        source,
+        ObservedVisit(world.engine, source, clock=CLOCK, stopping=lambda: False, pace=Pace(wait_s=0), ticks=ticks),
+        ticks,
+    )
 
 
 def test_an_observed_queue_is_copied_once_and_left_as_it_was(each_world: World) -> None:
