@@ -22,20 +22,23 @@ def main() -> None:
         command = [sys.executable, "-m", "sandbox.demo", "--port", str(port), "--orders", "240", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
             try:
-                sandbox = _address_of_the_sandbox(demo)
-                _take(f"http://127.0.0.1:{port}", sandbox)
+                link, sandbox = (_said(demo, name) for name in ("The console", "The sandbox"))
+                _take(f"http://127.0.0.1:{port}", link, sandbox)
             finally:
                 demo.terminate()
 
 
-def _take(console: str, sandbox: str) -> None:
+def _take(console: str, link: str, sandbox: str) -> None:
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
         light = browser.new_page(viewport={"width": 1360, "height": 800})
+        light.goto(link)
+        light.get_by_role("button").first.click()  # which signs in, once: the second page is the same person's
         _wait_for_failures(light, console)
         light.screenshot(path=DOCS / "groups.png")
         _deploy_fix(sandbox)
-        dark = browser.new_page(viewport={"width": 1360, "height": 800}, color_scheme="dark")
+        known = light.context.storage_state()
+        dark = browser.new_page(viewport={"width": 1360, "height": 800}, color_scheme="dark", storage_state=known)
         _redrive_everything(dark, console)
         dark.screenshot(path=DOCS / "redrive.png")
         browser.close()
@@ -66,11 +69,11 @@ def _deploy_fix(sandbox: str) -> None:
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - loopback
 
 
-def _address_of_the_sandbox(demo: "subprocess.Popen[str]") -> str:
+def _said(demo: "subprocess.Popen[str]", name: str) -> str:
     for line in demo.stdout or ():
-        if found := re.search(r"The sandbox\s+(http://\S+)", line):
+        if found := re.search(rf"{name}\s+(http://\S+)", line):
             return found[1]
-    raise SystemExit("The demo ended before it said where its sandbox is.")
+    raise SystemExit(f"The demo ended before it said where this is: {name}.")
 
 
 def _free_port() -> int:
