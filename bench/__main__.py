@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from importlib import import_module
@@ -20,6 +21,7 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends us wants none of our processes left
     if unknown := sorted(set(given.topics) - set(TOPICS)):
         parser.error(f"there is no topic {', '.join(unknown)}: choose from {', '.join(TOPICS)}")
     rows = [row for topic in TOPICS if topic in (given.topics or TOPICS) for row in _measure(topic)]
