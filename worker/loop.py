@@ -37,7 +37,7 @@ from worker.names import new_name
 from worker.readers import Readers
 from worker.room import Room
 from worker.sending import OpenTarget, Sender
-from worker.tending import Gauge, Heart, Tender
+from worker.tending import Asker, Gauge, Heart, Tender
 from worker.threads import SystemClock, keep_doing
 from worker.visiting import Visitor
 
@@ -101,6 +101,7 @@ class Worker:
             open_observed=self._doors.open_observed,
         )
         self._heart = Heart(engine, settings, worker=self.name, clock=self._clock, activity=self._activity)
+        self._asker = Asker(engine, open_target=open_target, clock=self._clock)
         self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
         self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
         self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
@@ -147,6 +148,7 @@ class Worker:
             (self._committer.turn, "committer"),
             (self._sender.turn, "sender"),
             (self._tender.turn, "tender"),
+            (self._asker.turn, "asker"),
             (self._gauge.turn, "gauge"),
             (self._fetcher.turn, "fetcher"),
             (self._discover, "scout"),

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from deadletter.errors import NetworkError
 from deadletter.ports import Clock, Source
+from deadletter.redrive.limits import read_limits
 from deadletter.redrive.settling import ask_settling_time
 from deadletter.settings import Settings
 from deadletter.store import read, write
@@ -94,6 +95,20 @@ class Tender:
             ask_settling_time(self._engine, redrive_id, self._open_target)
         except NetworkError:
             log.warning("the targets do not say their settling time", exc_info=True, extra={"redrive": redrive_id})
+
+
+class Asker:
+    """Asks the targets of plans and redrives for their own limits, away from everything that must not wait for it."""
+
+    def __init__(self, engine: Engine, *, open_target: OpenTarget, clock: Clock) -> None:
+        self._engine = engine
+        self._open_target = open_target
+        self._clock = clock
+
+    def turn(self) -> float:
+        """Ask those that nobody asked lately."""
+        read_limits(self._engine, self._open_target, now=self._clock.now())
+        return TEND_EVERY_S
 
 
 class Gauge:

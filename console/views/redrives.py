@@ -15,6 +15,7 @@ from console.context import actor, engine, forget_session, now, open_records, se
 from console.edits import shown_edit
 from console.empty import alive
 from console.forms import Form, Listing, read_id, read_rate, read_selection, read_transform
+from console.limits import limit_sentences
 from console.sign_in.scope import check_selection
 from deadletter import redrive as use
 from deadletter.access import Permission
@@ -25,6 +26,7 @@ from deadletter.preflight import Protection
 from deadletter.store import queries, redrives
 from deadletter.store.redrives import approvals
 from deadletter.store.redrives.edits import list_edits
+from deadletter.store.redrives.lanes import limits_of
 from deadletter.store.redrives.late import count_late
 from deadletter.store.redrives.silence import list_deaf_sources
 from deadletter.store.rows import RedriveRow
@@ -187,6 +189,7 @@ def _progress_facts(redrive: RedriveRow) -> dict[str, Any]:
         "redrive": redrive,
         "held": steering.held(redrive, now()),
         "careful": steering.manner_words(redrive),
+        "limits": limit_sentences(redrive, limits_of(session(), [line["arn"] for line in redrive.targets])),
         "stages": words.stages(redrive, now()),
         "left": words.time_left(redrive, now()),
         "cancel_note": words.cancel_note(redrive) if cancellable else None,

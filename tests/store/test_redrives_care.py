@@ -11,17 +11,20 @@ from sqlalchemy import Engine
 from deadletter import redrive
 from deadletter.actor import Actor
 from deadletter.breaker import Stage
-from deadletter.errors import IllegalMove
+from deadletter.errors import IllegalMove, TargetRefused
 from deadletter.hours import Window
 from deadletter.manner import AT_ONCE, Manner, Pace
 from deadletter.outcome import Outcome, RedriveStatus
+from deadletter.ports import TargetFacts
+from deadletter.redrive.limits import read_limits
 from deadletter.store import models, read, write
 from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.redrives.claims import Claimed
-from deadletter.store.redrives.lanes import hold
+from deadletter.store.redrives.lanes import hold, limits_of
 from deadletter.store.redrives.pauses import Busy
 from tests.factories import FUNCTION, NOW
-from tests.store.redriving import DECLINED, OTHER, check_counters, look, report, run, show, store, take, tell
+from tests.fakes import FakeTarget
+from tests.store.redriving import DECLINED, OTHER, check_counters, look, plan, report, run, show, store, take, tell
 
 ADA = Actor("ada", "127.0.0.1")
 CAREFUL = Manner()
@@ -226,3 +229,26 @@ def test_a_target_that_takes_nothing_for_too_long_trips_it(engine: Engine) -> No
 
     assert show(engine, running.id).status is RedriveStatus.TRIPPED
     assert "took nothing for 5 minutes" in (show(engine, running.id).held_reason or "")
+
+
+def test_the_limits_of_a_plans_targets_are_read_and_what_one_will_not_say_is_unknown(engine: Engine) -> None:
+    store(engine, 3)
+    plan(engine)
+    asked: list[str] = []
+
+    class Target(FakeTarget):
+        def facts(self) -> TargetFacts:
+            asked.append("facts")
+            return TargetFacts(timeout_s=30.0, reserved_concurrency=40)
+
+    def denied(*_given: object) -> Target:
+        raise TargetRefused("The permission lambda:GetFunctionConfiguration is missing.")
+
+    assert read_limits(engine, lambda *_given: Target(), now=NOW) == 1
+    assert read_limits(engine, lambda *_given: Target(), now=NOW + timedelta(seconds=1)) == 0
+    with read(engine) as session:
+        assert limits_of(session, [FUNCTION])[FUNCTION].reserved_concurrency == 40
+    assert read_limits(engine, denied, now=NOW + timedelta(minutes=6)) == 1
+    with read(engine) as session:
+        assert limits_of(session, [FUNCTION])[FUNCTION].timeout_s is None
+    assert len(asked) == 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
-from deadletter.outcome import RedriveStatus
+from deadletter.event import TargetKind
+from deadletter.outcome import HELD, RedriveStatus
+from deadletter.ports import TargetFacts
 from deadletter.store.engine import insert_for
 from deadletter.store.models import Redrive, RedriveItem, TargetPace
 from deadletter.store.redrives.pace import Turns, most_in_flight, pace_now, take_turns, width_now
@@ -120,3 +122,46 @@ def slow_down(row: TargetPace, limits: Iterable[str | None], *, rate: float, in_
     row.pace = max(0.1, (before_pace or rate) / 2) if "rate" in reached else before_pace
     row.width = max(1, min(before_width or in_flight, in_flight) // 2) if "concurrency" in reached else before_width
     row.slowed_at = now
+
+
+_FRESH = timedelta(minutes=5)
+_OPEN = (RedriveStatus.PLANNED, RedriveStatus.RUNNING, *HELD)
+_LOOKED_AT = 20
+
+
+def list_unread(session: Session, *, now: datetime) -> list[tuple[TargetKind, str]]:
+    """Return the targets of the newest open redrives whose limits were not read in the last five minutes."""
+    query = select(Redrive.targets).where(Redrive.status.in_(_OPEN)).order_by(Redrive.id.desc()).limit(_LOOKED_AT)
+    named = {line["arn"]: TargetKind(line["kind"]) for lines in session.scalars(query) for line in lines}
+    fresh = select(TargetPace.arn).where(TargetPace.arn.in_(sorted(named)), TargetPace.facts_at > now - _FRESH)
+    known = set(session.scalars(fresh))
+    return [(kind, arn) for arn, kind in sorted(named.items()) if arn not in known]
+
+
+def note_facts(session: Session, arn: str, facts: TargetFacts, *, now: datetime) -> None:
+    """Write down what a target says of its own limits."""
+    row = hold(session, [arn])[arn]
+    row.reserved_concurrency, row.timeout_s, row.settle_s = facts.reserved_concurrency, facts.timeout_s, facts.settle_s
+    row.facts_at = now
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLimits:
+    """What a target said of its own limits; `read` is False while nobody has asked it."""
+
+    arn: str
+    read: bool
+    timeout_s: float | None = None
+    reserved_concurrency: int | None = None
+
+
+def limits_of(session: Session, arns: Sequence[str]) -> Mapping[str, TargetLimits]:
+    """Return the limits of targets, by ARN, as they were last read."""
+    rows = {row.arn: row for row in session.scalars(select(TargetPace).where(TargetPace.arn.in_(arns)))}
+    return {arn: _limits(arn, rows.get(arn)) for arn in arns}
+
+
+def _limits(arn: str, row: TargetPace | None) -> TargetLimits:
+    if row is None or row.facts_at is None:
+        return TargetLimits(arn, read=False)
+    return TargetLimits(arn, read=True, timeout_s=row.timeout_s, reserved_concurrency=row.reserved_concurrency)
