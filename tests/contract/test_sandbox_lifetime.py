@@ -32,7 +32,7 @@ class Running:
         command = [sys.executable, "-m", "sandbox", "--data", str(folder), *ports]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
-        self.said = [self.process.stdout.readline() for _ in range(6)]
+        self.said = list(iter(self.process.stdout.readline, "\n"))  # an empty line stands before the variables
         self.env = dict(self.process.stdout.readline().removeprefix("export ").strip().split("=", 1) for _ in range(7))
 
     def client(self, service: str) -> Any:
