@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo test container terraform lint lock bench clean
+.PHONY: help setup demo test container terraform lint audit lock bench clean
 
 help: ## List what make can do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,11 +42,15 @@ terraform: setup $(TF_STAMP) ## Check the Terraform: format, parse, every argume
 	$(BIN)/python terraform/check_schema.py .venv-terraform/lib/python3.11/site-packages
 	.venv-terraform/bin/checkov --directory terraform --framework terraform --skip-download --quiet --compact
 
-lint: setup ## ruff, mypy --strict, import-linter
+lint: setup ## ruff, mypy --strict, import-linter, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r console deadletter worker migrations
+
+audit: setup ## Ask the package index for known holes in what is locked (needs its JSON interface)
+	$(BIN)/pip-audit -r requirements.lock --disable-pip --no-deps
 
 bench: setup ## Measure every performance claim as a ratio, in one run
 	@$(BIN)/python -m bench $(ARGS)

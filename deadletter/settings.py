@@ -96,6 +96,7 @@ class Settings:
     public_url: str = ""
     oidc: Oidc | None = None
     admin_password: str = field(default="", repr=False)
+    encryption_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     approval: ApprovalRules = field(default_factory=ApprovalRules)
 
     @property
@@ -139,6 +140,7 @@ class Settings:
             public_url=_public_url(env),
             oidc=_oidc(env),
             admin_password=_secret(env, "REDRIVE_ADMIN_PASSWORD"),
+            encryption_keys=_keys(_secret(env, "REDRIVE_ENCRYPTION_KEYS")),
             approval=_approval(env),
         )
 
@@ -169,6 +171,15 @@ def _sign_in(env: Mapping[str, str]) -> SignIn:
     if text not in set(SignIn):
         raise BadInput(f"REDRIVE_SIGN_IN is {text[:40]!r}, and must be one of: {', '.join(SignIn)}.")
     return SignIn(text)
+
+
+def _keys(text: str) -> tuple[tuple[str, str], ...]:
+    """Read ``2026-11=BASE64, 2026-05=kms:BASE64``: names and keys, the one that seals first."""
+    pairs = [part.strip().partition("=") for part in text.replace("\n", ",").split(",") if part.strip()]
+    for name, sign, key in pairs:
+        if not (sign and key.strip() and 0 < len(name.strip()) <= 40):  # noqa: PLR2004 - a name's length is one byte
+            raise BadInput("REDRIVE_ENCRYPTION_KEYS has a part that is not NAME=KEY, as in 2026-11=BASE64.")
+    return tuple((name.strip(), key.strip()) for name, _, key in pairs)
 
 
 def _approval(env: Mapping[str, str]) -> ApprovalRules:

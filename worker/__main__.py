@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from deadletter.errors import RedriveError
+from deadletter.keys import use_keys
 from deadletter.settings import Settings
 from worker import helper
 from worker.log import log_to_stderr
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     log_to_stderr()
     try:
         settings = Settings.from_env()
+        use_keys(settings)
         return (
             helper.run(settings, sys.stdin, lead=given.helper_of) if given.helper_of else run(settings, once=given.once)
         )

@@ -37,6 +37,7 @@ def database() -> Iterator[tuple[Settings, Engine]]:
     """
     settings = Settings.from_env()
     _take_roles(settings)
+    _take_keys(settings)
     with said_plainly():
         engine = store.make_engine(settings)
         try:
@@ -61,6 +62,13 @@ def _take_roles(settings: Settings) -> None:
         from deadletter.aws import use_roles  # noqa: PLC0415 - boto3 takes half a second, and most commands need none
 
         use_roles({role.account: role.arn for role in settings.roles})
+
+
+def _take_keys(settings: Settings) -> None:
+    if settings.encryption_keys:
+        from deadletter.keys import use_keys  # noqa: PLC0415 - the same: KMS unwraps some of them
+
+        use_keys(settings)
 
 
 def _bring_up_to_date(settings: Settings, engine: Engine) -> None:

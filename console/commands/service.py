@@ -21,6 +21,7 @@ from deadletter.settings import Settings, SignIn
 from deadletter.store import audit, read, write
 from deadletter.store import upgrade as upgrade_store
 from deadletter.store.people import users
+from deadletter.store.reseal import reseal as reseal_store
 
 log = logging.getLogger("redrive")
 _THREADS = 8
@@ -125,3 +126,17 @@ def upgrade() -> None:
     with said_plainly():
         upgrade_store(Settings.from_env())
     click.echo("The database has the newest schema.")
+
+
+@db.command()
+def reseal() -> None:
+    """Store every payload as the settings say it today: sealed under the first key, or not sealed where there is none.
+
+    Run it after a change of REDRIVE_ENCRYPTION_KEYS; everything else goes on meanwhile, and it can be stopped and run
+    again. Once it says 0, the old key can go.
+    """
+    with database() as (settings, engine):
+        changed = reseal_store(engine)
+        with write(engine) as session:
+            audit.note(session, actor(settings), "reseal", "database", "", details={"count": changed}, now=utc_now())
+    click.echo(f"{changed:,} payloads were stored anew.")

@@ -10,6 +10,7 @@ from deadletter.event import FailedEvent, ReceivedMessage, Redrivable, TargetRef
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import EventStatus
 from deadletter.parse import label_and_digest
+from deadletter.store import sealing
 from deadletter.store.lookups import wanted
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
 from deadletter.store.words import MAX_CHARS
@@ -97,8 +98,9 @@ class Incoming:
 
     @property
     def search_text(self) -> str:
-        """All the words that find it: its error, its name, its id, and the beginning of its payload."""
-        payload = (self.parsed.event.payload_text or "")[:MAX_CHARS]
+        """All the words that find it: its error, its name, its id, and the beginning of its payload, if not sealed."""
+        # The words of a sealed payload are in no index: who reads the database would read them there.
+        payload = "" if sealing.is_on() else (self.parsed.event.payload_text or "")[:MAX_CHARS]
         return " ".join(filter(None, (self.error_text, self.event["label"], self.request_id, payload)))
 
 

@@ -1,4 +1,4 @@
-"""Bodies in the database: as they are, or compressed where that pays; byte for byte the same when read.
+"""Bodies in the database: compressed where that pays, sealed where there is a key; byte for byte the same when read.
 
 A row says by itself which it is. Compressed ones begin with zstd's magic number (RFC 8878, 3.1.1), whose second byte
 cannot stand there in UTF-8, so no body begins like that: older rows read as they did, and nothing had to be migrated.
@@ -12,6 +12,8 @@ import zstandard
 from sqlalchemy import Dialect, LargeBinary
 from sqlalchemy.types import TypeDecorator
 
+from deadletter.store.sealing import seal, unseal
+
 PAYS_FROM = 2_048
 """Bytes. A smaller body saves less than half a kilobyte, and costs as much time as all that storing it costs."""
 
@@ -24,13 +26,14 @@ _own = threading.local()
 def pack(body: bytes) -> bytes:
     """Return *body* as it is stored."""
     if len(body) < PAYS_FROM:
-        return body
+        return seal(body)
     packed = _compressor().compress(body)
-    return packed if len(packed) < len(body) else body
+    return seal(packed if len(packed) < len(body) else body)
 
 
 def unpack(stored: bytes) -> bytes:
-    """Return the body that was stored."""
+    """Return the body that was stored. Raises CannotOpen: see `sealing`."""
+    stored = unseal(stored)
     if not stored.startswith(MAGIC):
         return stored
     body: bytes = zstandard.ZstdDecompressor().decompress(stored)

@@ -9,7 +9,8 @@ from deadletter.settings import Oidc, Settings, SignIn
 
 def test_an_empty_environment_gives_the_defaults_but_for_who_is_logged_in() -> None:
     settings = Settings.from_env({})
-    assert settings == Settings(operator=settings.operator)
+    assert settings == Settings(operator=settings.operator, processes=settings.processes)
+    assert 1 <= settings.processes <= 4
     assert settings.operator
 
 
@@ -29,6 +30,7 @@ def test_every_variable_is_read() -> None:
         "REDRIVE_LABEL": "shop-prod",
         "REDRIVE_RECEIVERS": "2",
         "REDRIVE_RECEIVE_WAIT_S": "0.5",
+        "REDRIVE_PROCESSES": "3",
         "REDRIVE_RATE": "0.01",
         "REDRIVE_CONCURRENCY": "1",
         "REDRIVE_SETTLE_S": "0",
@@ -41,6 +43,7 @@ def test_every_variable_is_read() -> None:
         "REDRIVE_APPROVAL_ABOVE": "500",
         "REDRIVE_APPROVAL_TARGETS": "*:payments-*, *:ledger",
         "REDRIVE_APPROVAL_HOURS": "2",
+        "REDRIVE_ENCRYPTION_KEYS": "new=kms:AAEC, old=AwQF",
         "REDRIVE_ADMIN_PASSWORD": "at least twelve",
         "REDRIVE_OIDC_ISSUER": "https://id.example.com",
         "REDRIVE_OIDC_CLIENT_ID": "redrive",
@@ -58,6 +61,7 @@ def test_every_variable_is_read() -> None:
         account_label="shop-prod",
         receivers=2,
         receive_wait_s=0.5,
+        processes=3,
         rate=0.01,
         concurrency=1,
         settle_s=0.0,
@@ -67,6 +71,7 @@ def test_every_variable_is_read() -> None:
         sign_in=SignIn.ACCOUNTS,
         session_hours=1.0,
         public_url="https://redrive.example.com",
+        encryption_keys=(("new", "kms:AAEC"), ("old", "AwQF")),
         approval=ApprovalRules(above=500, targets=("*:ledger", "*:payments-*"), hours=2.0),
         admin_password="at least twelve",
         oidc=Oidc(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import Base
+from deadletter.store.packed import Packed
 
 
 class Edit(Base):
@@ -21,7 +22,7 @@ class Edit(Base):
 
     redrive_id: Mapped[int] = mapped_column(ForeignKey("redrives.id"), primary_key=True)
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), primary_key=True)
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    payload: Mapped[bytes] = mapped_column(Packed)
     """UTF-8, with `surrogatepass`, secrets whole."""
     how: Mapped[str]
     """`by hand`, `json-patch` or `jmespath`."""

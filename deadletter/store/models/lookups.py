@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary
+from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import Base
+from deadletter.store.packed import Packed
 
 
 class Lookup(Base):
@@ -38,7 +39,7 @@ class Lookup(Base):
     lost_first: Mapped[str | None]
     lost_last: Mapped[str | None]
     """The sequence numbers that are lost lie between these two, both included."""
-    payload: Mapped[bytes | None] = mapped_column(LargeBinary)
+    payload: Mapped[bytes | None] = mapped_column(Packed)
     """What the consumer gets: Lambda's event, or a pipe's list; UTF-8."""
     route: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """Who was to get the event, and in which form: a `Route` as JSON."""
