@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo test container terraform lint audit lock bench clean
+.PHONY: help setup demo test container terraform lambda lint audit lock bench clean
 
 help: ## List what make can do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ terraform: setup $(TF_STAMP) ## Check the Terraform: format, parse, every argume
 	$(BIN)/python terraform/check_schema.py .venv-terraform/lib/python3.11/site-packages
 	.venv-terraform/bin/checkov --directory terraform --framework terraform --skip-download --quiet --compact
 
+lambda: setup ## Build the Lambda functions' zips, each twice with the same bytes, into dist/
+	$(BIN)/python terraform/build_zip.py $(ARGS)
+
 lint: setup ## ruff, mypy --strict, import-linter, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,8 +66,10 @@ lock: setup ## Lock the dependencies again, with hashes and without addresses (n
 	$(LOCK) --all-extras --upgrade -o requirements.lock
 	$(LOCK) -c requirements.lock -o requirements-service.lock
 	$(LOCK) --extra lambda -c requirements.lock -o requirements-lambda.lock
+	grep -E '^[a-z]' requirements-lambda.lock | grep -v psycopg | tr -d '\\' > .venv/constraints.txt
+	$(LOCK) --extra lambda -c .venv/constraints.txt --override terraform/arm64-overrides.txt -o requirements-lambda-arm64.lock
 	uv pip compile terraform/requirements-check.in --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --no-header --python-version 3.11 -q -o terraform/requirements-check.lock
 
 clean: ## Remove the environment and the demo's data
-	rm -rf .venv .venv-terraform .demo
+	rm -rf .venv .venv-terraform .demo build-lambda dist

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from bench.rows import Row
 
-TOPICS = ("demo", "collect", "store")
+TOPICS = ("demo", "collect", "store", "cold")
 """Each is a module `bench.<topic>` with `measure() -> list[Row]`; imported when it is its turn."""
 
 

@@ -1,6 +1,6 @@
 """The settings, read once.
 
-This is the only module that reads the environment (boto3 reads its own `AWS_*` by itself).
+This module and `lambda_settings` alone read the environment (boto3 reads its own `AWS_*` by itself).
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ locals {
     REDRIVE_CONSOLE_SECRET_ARN   = aws_secretsmanager_secret.console.arn
     REDRIVE_WORK_QUEUE_URL       = aws_sqs_queue.work.id
     REDRIVE_IDEMPOTENCY_TABLE    = aws_dynamodb_table.idempotency.name
+    REDRIVE_SIGN_IN              = "accounts"
     REDRIVE_LABEL                = "${local.account} ${local.region}"
     REDRIVE_ALLOWED_HOSTS        = join(",", var.console_hosts)
     POWERTOOLS_SERVICE_NAME      = var.name

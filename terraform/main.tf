@@ -41,7 +41,7 @@ locals {
       keep_hours  = 1 # the next minute brings the next one
     }
     console = {
-      handler     = "worker.lambda_console.handler"
+      handler     = "console.lambda_app.handler"
       description = "The pages."
       timeout     = 30   # a load balancer waits no longer
       memory      = 1024 # people wait: twice the CPU halves a cold start's imports

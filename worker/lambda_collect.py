@@ -9,22 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from deadletter.arrivals import arrivals_of
 from deadletter.errors import RedriveError
-from deadletter.settings import Settings
-from deadletter.store import make_engine
+from deadletter.lambda_base import count, engine, logger, metrics, tracer
 from worker.threads import SystemClock
 
-SETTINGS = Settings.from_env()
-ENGINE = make_engine(SETTINGS)
 CLOCK = SystemClock()
-
-logger = Logger(service="redrive-collect")
-metrics = Metrics(namespace="Redrive", service="redrive-collect")
 
 
 class NotStored(RedriveError):
@@ -32,23 +24,23 @@ class NotStored(RedriveError):
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
+@tracer.capture_lambda_handler
+@metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: Any, context: LambdaContext) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401 - whatever is pushed
     """Store what *event* holds; answer which messages of a queue are not durable.
 
     Raises:
         NotStored: Something is not that no answer can name, or nothing of a whole batch is.
     """
-    # boto3 takes a second to load: during the first invocation that is, which waits for the network anyway.
+    # boto3 and the database's library take a second to load: in the first invocation, which waits for these anyway.
     from deadletter import aws  # noqa: PLC0415
     from deadletter.pushed import collect_pushed  # noqa: PLC0415
 
     arrivals = arrivals_of(event, pushed_to=own_arn(context))
     failed = collect_pushed(
-        ENGINE, arrivals, pushed_to=own_arn(context), open_objects=aws.open_objects, now=CLOCK.now()
+        engine(), arrivals, pushed_to=own_arn(context), open_objects=aws.open_objects, now=CLOCK.now()
     )
-    metrics.add_metric(name="Collected", unit=MetricUnit.Count, value=len(arrivals) - len(failed))
-    metrics.add_metric(name="NotStored", unit=MetricUnit.Count, value=len(failed))
+    count({"Collected": len(arrivals) - len(failed), "NotStored": len(failed)})
     logger.info("what was pushed is stored", arrivals=len(arrivals), not_stored=len(failed))
     if failed and (len(failed) == len(arrivals) or not all(arrival.item for arrival in failed)):
         raise NotStored(f"{len(failed):,} of {len(arrivals):,} messages could not be stored: push them again.")

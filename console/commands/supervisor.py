@@ -14,15 +14,16 @@ from types import FrameType
 
 import click
 
-from console.commands.database import said_plainly
+from console.commands.database import database, said_plainly
+from console.commands.service import add_first_admin, check_host
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
 from deadletter.store import upgrade
 
 log = logging.getLogger("redrive")
 
-STOP_WITHIN_S = 28.0
-"""How long both may take to end: the worker gives itself 25 s, and supervisors kill after 30."""
+SPARE_S = 3.0
+"""How much longer than the worker gives itself (REDRIVE_STOP_WITHIN_S) both may take to end, before they are killed."""
 
 _LOOK_EVERY_S = 0.2
 _ANSWERS_WITHIN_S = 4.0
@@ -43,8 +44,12 @@ def up(*, host: str | None, port: int | None) -> int:
     settings = Settings.from_env()
     with said_plainly():
         upgrade(settings)
+    with database() as (_, engine):
+        add_first_admin(settings, engine)
+        check_host(host or settings.host, settings, engine)
     serve = ["serve", *(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]
-    return _supervise({"console": _redrive(*serve), "worker": [sys.executable, "-m", "worker"]})
+    commands: dict[str, Sequence[str]] = {"console": _redrive(*serve), "worker": [sys.executable, "-m", "worker"]}
+    return _supervise(commands, stop_within_s=settings.stop_within_s + SPARE_S)
 
 
 @click.command()
@@ -72,7 +77,7 @@ def _redrive(*words: str) -> list[str]:
     return [sys.executable, "-m", "console.cli", *words]
 
 
-def _supervise(commands: dict[str, Sequence[str]]) -> int:
+def _supervise(commands: dict[str, Sequence[str]], *, stop_within_s: float) -> int:
     """Run *commands* until a signal, or until one ends; then end the others. Return the exit code."""
     told = threading.Event()
 
@@ -91,7 +96,7 @@ def _supervise(commands: dict[str, Sequence[str]]) -> int:
     for name, code in _ended(running).items():
         log.error("The %s ended by itself, with exit code %s, so everything ends.", name, code)
     by_itself = not told.is_set()
-    return 1 if _stop(running) or by_itself else 0
+    return 1 if _stop(running, stop_within_s) or by_itself else 0
 
 
 def _ended(running: dict[str, subprocess.Popen[bytes]]) -> dict[str, int]:
@@ -99,17 +104,17 @@ def _ended(running: dict[str, subprocess.Popen[bytes]]) -> dict[str, int]:
     return {name: code for name, code in codes.items() if code is not None}
 
 
-def _stop(running: dict[str, subprocess.Popen[bytes]]) -> bool:
+def _stop(running: dict[str, subprocess.Popen[bytes]], within_s: float) -> bool:
     """End what still runs, politely first; return whether anything had to be killed."""
     for process in running.values():
         process.terminate()
-    deadline = time.monotonic() + STOP_WITHIN_S
+    deadline = time.monotonic() + within_s
     killed = False
     for name, process in running.items():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.error("The %s did not end within %g s, and was killed.", name, STOP_WITHIN_S)  # noqa: TRY400 - no trace
+            log.error("The %s did not end within %g s, and was killed.", name, within_s)  # noqa: TRY400 - no trace
             process.kill()
             process.wait()
             killed = True

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from console.cli import cli
-from console.commands.supervisor import STOP_WITHIN_S
+from console.commands.supervisor import SPARE_S
+from deadletter.settings import Settings
 from tests.container.dockerfile import ROOT, read_dockerfile, words
-from worker.loop import STOP_WITHIN_S as WORKER_STOPS_WITHIN_S
 
 STAGES = read_dockerfile((ROOT / "Dockerfile").read_text())
 BUILD, FINAL = STAGES
@@ -30,6 +30,12 @@ def test_what_is_installed_is_a_part_of_the_one_lock() -> None:
         part = pins(name)
         assert len(part) > 30
         assert {package: whole.get(package) for package in part} == part
+
+
+def test_on_arm64_nothing_differs_but_the_driver() -> None:
+    usual, other = pins("requirements-lambda.lock"), pins("requirements-lambda-arm64.lock")
+    assert usual.keys() == other.keys()
+    assert {name for name in usual if usual[name][0] != other[name][0]} == {"psycopg", "psycopg-binary"}
 
 
 def test_nothing_that_only_developers_need_is_installed() -> None:
@@ -76,7 +82,7 @@ def test_every_stage_stands_on_the_same_base_with_a_version() -> None:
 
 def test_nobody_kills_before_the_worker_has_had_its_time() -> None:
     grace = float(SERVICES["redrive"]["stop_grace_period"].removesuffix("s"))
-    assert WORKER_STOPS_WITHIN_S < STOP_WITHIN_S < grace
+    assert Settings().stop_within_s + SPARE_S < grace
 
 
 def test_the_composed_service_can_write_nothing_and_gain_nothing() -> None:

@@ -1,5 +1,6 @@
 """What the article asks of a function that one can trust, asked of ours by reading the Terraform."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,14 @@ def test_the_failure_home_is_given_what_the_stack_puts_out() -> None:
     put_out = set(re.findall(r"^    (\w+)\s+= ", (STACK / "outputs.tf").read_text(), re.MULTILINE))
     taken = (FAILURE_HOME / "variables.tf").read_text().partition('variable "console"')[2].partition("\n}")[0]
     assert set(re.findall(r"^    (\w+)\s+= ", taken, re.MULTILINE)) == put_out
+
+
+def test_every_handler_is_a_function_of_ours() -> None:
+    for function in FUNCTIONS.values():
+        module, _, name = function["handler"].rpartition(".")
+        path = ROOT.parent / f"{module.replace('.', '/')}.py"
+        tree = ast.parse(path.read_text())
+        names = {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+        names |= {target.id for each in tree.body if isinstance(each, ast.Assign) for target in each.targets
+                  if isinstance(target, ast.Name)}  # fmt: skip
+        assert name in names, function["handler"]
