@@ -19,7 +19,6 @@ from aws_lambda_powertools.utilities.idempotency import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from deadletter import aws
 from deadletter.lambda_base import count, engine, lambda_settings, logger, metrics, settings, tracer
 from deadletter.outcome import Outcome
 from worker.threads import SystemClock
@@ -56,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:  # noqa: ANN4
 def send(*, piece: dict[str, Any], left_ms: Any) -> dict[str, Any]:  # noqa: ANN401 - a context's bound method
     """Send one slice, queue the rest anew, and return what came of it."""
     # The database and the adapters are loaded here: at the cold start they would count twice, once for nothing.
+    from deadletter import aws  # noqa: PLC0415
     from worker.slices import send_slice  # noqa: PLC0415
 
     this = Piece.read(piece)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from deadletter.aws.clients import Purpose, client
 from deadletter.errors import BadInput
 
 
@@ -39,6 +38,8 @@ class Piece:
 
 def queue_piece(queue_url: str, piece: Piece, *, delay_s: int = 0) -> None:
     """Put *piece* on the work queue, to be seen after *delay_s* seconds (at most 900)."""
+    from deadletter.aws.clients import Purpose, client  # noqa: PLC0415 - its package loads every adapter
+
     send = client("sqs", _region(queue_url), Purpose.READ).send_message  # twice is harmless: its token is one
     send(QueueUrl=queue_url, MessageBody=piece.text(), DelaySeconds=delay_s)
 
