@@ -14,17 +14,23 @@ from sqlalchemy import Engine
 
 from console.app import create_app
 from console.commands.database import actor, database, said_plainly, utc_now
+from console.commands.output import print_json
 from console.commands.people import new_link
+from console.plain import plain
 from deadletter.access import Grant, Role
+from deadletter.checking import check as recheck
+from deadletter.checking import repair_all
 from deadletter.errors import BadInput, RedriveError
 from deadletter.settings import Settings, SignIn
 from deadletter.store import audit, read, write
 from deadletter.store import upgrade as upgrade_store
+from deadletter.store.check import MOST
 from deadletter.store.people import users
 from deadletter.store.reseal import reseal as reseal_store
 
 log = logging.getLogger("redrive")
 _THREADS = 8
+_MOST_TOLD = 50
 
 
 @click.command()
@@ -140,3 +146,31 @@ def reseal() -> None:
         with write(engine) as session:
             audit.note(session, actor(settings), "reseal", "database", "", details={"count": changed}, now=utc_now())
     click.echo(f"{changed:,} payloads were stored anew.")
+
+
+@db.command()
+@click.option("--repair", is_flag=True, help="Set right what differs. Whoever writes waits meanwhile; pages do not.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(*, repair: bool, as_json: bool) -> int:
+    """Count every counter again; the exit code is 1 where one differs from its rows (with --repair: still does)."""
+    with database() as (settings, engine):
+        repaired = repair_all(engine, by=actor(settings), now=utc_now()) if repair else None
+        found = repaired.left if repaired else recheck(engine)
+    if as_json:
+        print_json({"repaired": repaired and dict(repaired.counts), "differences": [plain(each) for each in found]})
+    else:
+        for what, count in sorted(repaired.counts.items() if repaired else ()):
+            click.echo(f"Set right {count:,} times: {what}.")
+        for each in found[:_MOST_TOLD]:
+            click.echo(str(each))
+        click.echo(_verdict(len(found), repaired=repair))
+    return 1 if found else 0
+
+
+def _verdict(count: int, *, repaired: bool) -> str:
+    if not count:
+        return "Every counter equals its rows."
+    if repaired:
+        return f"{count:,} differ still: these are rows, not counters, and no program may guess what became of them."
+    many = f"{count:,}" if count < MOST else f"{MOST:,} or more"
+    return f"{many} differ (at most {_MOST_TOLD} are listed). Set them right by `redrive db check --repair`."

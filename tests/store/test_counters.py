@@ -10,10 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from deadletter.checking import repair_all
 from deadletter.errors import RedriveError
 from deadletter.event import FailedEvent
 from deadletter.outcome import Outcome
 from deadletter.store import read, write
+from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.check import recount
 from deadletter.store.ingest import Parsed, store_all
 from deadletter.store.models import Base, Event
@@ -21,6 +23,7 @@ from deadletter.store.queries import archive_events, unarchive_events
 from deadletter.store.redrives.claims import Claimed
 from deadletter.store.redrives.outcomes import Report
 from deadletter.store.redrives.tending import list_open
+from deadletter.store.search import event_ids
 from tests.factories import (
     ADA,
     NOW,
@@ -173,3 +176,45 @@ def test_a_difference_is_found_and_told(session: Session) -> None:
         "failures of a group by hour (1, 498722): kept 0, counted 1",
         "group shows another status than its counts (1, 'archived'): kept 1, counted 0",
     ]
+
+
+def test_a_repair_sets_every_counter_right_and_leaves_what_only_a_person_can_know(engine: Engine) -> None:
+    with write(engine) as session:
+        store_some(session, make_parsed(payload_text='{"order_id": "ord-7741"}'))
+    run(engine)
+    spoil(
+        engine,
+        "UPDATE groups SET n_unresolved = 3, n_archived = 2, status = 'archived', regressed_at = 1, last_seen = 5",
+        "UPDATE group_hours SET n = 7",
+        "DELETE FROM source_hours",
+        "UPDATE group_sources SET n = 0",
+        "UPDATE redrives SET n_waiting = 9, n_unknown = 4",
+        "UPDATE sources SET collected_total = 0",
+        "UPDATE events SET failures = 6",
+        "DELETE FROM search",
+        "UPDATE events SET redrive_id = NULL",
+    )
+    repaired = repair_all(engine, by=ADA, now=NOW)
+
+    assert [each.what for each in repaired.left] == ["event redriving without a claim, or claimed without redriving"]
+    with read(engine) as session:
+        assert recount(session) == list(repaired.left)
+        assert session.scalars(event_ids(session, "ord-7741")).all() == session.scalars(select(Event.id)).all()
+        assert {row.verb for row in list_audit(session, AuditFilter(kind="database")).rows} == {"repair"}
+
+
+def test_a_target_that_got_less_than_its_items_say_is_set_right(engine: Engine) -> None:
+    with write(engine) as session:
+        store_some(session, make_parsed())
+    running = run(engine)
+    tell(engine, running.id, report(take(engine, running.id)[0], Outcome.SUCCEEDED))
+    spoil(engine, "DELETE FROM target_totals")
+    assert repair_all(engine, by=ADA, now=NOW).left == []
+    with read(engine) as session:
+        assert session.execute(text("SELECT redriven, succeeded FROM target_totals")).all() == [(1, 1)]
+
+
+def spoil(engine: Engine, *statements: str) -> None:
+    with write(engine) as session:
+        for statement in statements:
+            session.execute(text(statement))
