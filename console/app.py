@@ -15,6 +15,7 @@ from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response
 
 from console import assets, context, problems, security, templating
+from console.api import blueprint as api
 from console.sign_in import doors, gate
 from console.views import (
     approvals,
@@ -53,7 +54,7 @@ _ROOT = Path(__file__).resolve().parent
 
 _VIEWS = (
     overview, groups, events, edits, redrives, steering, approvals, sources, discovery, targets, reports, audit,
-    workers, health, unknown, sign_in, you, people,
+    workers, health, unknown, sign_in, you, people, api,
 )  # fmt: skip
 
 

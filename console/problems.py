@@ -1,13 +1,17 @@
-"""Errors as pages: a status code, a sentence that says what happened, and where to go from here."""
+"""Errors as pages: a status code, a sentence that says what happened, and where to go from here. JSON for the API."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from http import HTTPStatus
 
 from flask import Flask, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from console.api.bodies import NotJson
+from console.api.problem import CONTENT_TYPE, PREFIX, problem_text
 from console.forms import local_path
 from deadletter.access import Forbidden
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove, NotFound, RedriveError
@@ -15,6 +19,7 @@ from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove, NotFound,
 log = logging.getLogger(__name__)
 
 _STATUS: dict[type[RedriveError], int] = {
+    NotJson: 400,  # before BadInput, which it is one of
     Forbidden: 403,
     NotFound: 404,
     BadInput: 422,
@@ -44,7 +49,9 @@ _BUSY = (
     "The database is busy or cannot be reached, so nothing was read or changed. Load the page again in a few seconds. "
     "If it stays so, see whether another program holds it open, its disk is full, or its server is down."
 )
-Answer = tuple[str, int] | tuple[str, int, dict[str, str]]
+Answer = tuple[str, int, dict[str, str]]
+_TOLD = frozenset({"Allow", "Retry-After"})
+_NONE: Mapping[str, str] = {}
 
 
 def register(app: Flask) -> None:
@@ -60,11 +67,14 @@ def status_of(error: RedriveError) -> int:
     return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
 
 
-def problem(status: int, sentence: str) -> tuple[str, int]:
-    """Return the page of one problem, with the way back to the list that a form came from."""
+def problem(status: int, sentence: str, headers: Mapping[str, str] = _NONE) -> Answer:
+    """Return the page of one problem, with the way back to the list that a form came from; JSON under `/api/`."""
+    if request.path.startswith(PREFIX):
+        return problem_text(status, sentence), status, {"Content-Type": CONTENT_TYPE, **headers}
     back_to = local_path(request.form.get("back", ""), "") if status in _KEEPS_FORM else ""
     title = _TITLES.get(status, "Problem")
-    return render_template("problem.html", status=status, title=title, sentence=sentence, back_to=back_to), status
+    page = render_template("problem.html", status=status, title=title, sentence=sentence, back_to=back_to)
+    return page, status, dict(headers)
 
 
 def _redrive_error(error: RedriveError) -> Answer:
@@ -73,13 +83,16 @@ def _redrive_error(error: RedriveError) -> Answer:
 
 def _database_error(error: OperationalError) -> Answer:
     log.warning("database: %s", error.orig)
-    return (*problem(503, _BUSY), {"Retry-After": "5"})
+    return problem(503, _BUSY, {"Retry-After": "5"})
 
 
 def _http_error(error: HTTPException) -> Answer:
     status = error.code or 500
-    own_words = status in {400, 401, 403} and error.description
-    return problem(status, str(own_words or _SENTENCES.get(status) or error.description))
+    own_words = status in {400, 401, 403, 415} and error.description
+    headers = {name: value for name, value in error.get_headers() if name in _TOLD}
+    if status == HTTPStatus.UNAUTHORIZED and request.path.startswith(PREFIX):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(status, str(own_words or _SENTENCES.get(status) or error.description), headers)
 
 
 def _any_error(error: Exception) -> Answer:

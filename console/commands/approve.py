@@ -6,7 +6,8 @@ import click
 
 from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json
-from console.commands.redrives import said, summary
+from console.commands.redrives import said
+from console.public import summary
 from deadletter.redrive import approve as approve_redrive
 from deadletter.redrive import refuse as refuse_redrive
 from deadletter.store import read

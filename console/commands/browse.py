@@ -9,7 +9,8 @@ from typing import TypeVar
 import click
 
 from console.commands.database import database, utc_now
-from console.commands.output import ID, print_json, print_table, public, when
+from console.commands.output import ID, print_json, print_table, when
+from console.public import public
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, GroupState
 from deadletter.store import read

@@ -10,46 +10,17 @@ import click
 
 from console.format import visible
 from console.plain import plain
-from deadletter.event import Json
 from deadletter.filters import MAX_ID
-from deadletter.redact import redact_text
 
 ID = click.IntRange(1, MAX_ID)
 """A group's or a redrive's number."""
 
 MOST_IN_A_CELL = 72
-# The texts that came from outside. Everything else in a row is a name, a number or a time, which a mask would harm.
-_FREE_TEXT = frozenset(
-    {
-        "title",
-        "group_title",
-        "masked_message",
-        "error_type",
-        "error_message",
-        "condition",
-        "label",
-        "event_label",
-        "reason",
-        "evidence",
-        "text",
-    }
-)
 
 
 def print_json(value: object) -> None:
     """Print *value* as one JSON document. ASCII: exact, and safe for a terminal of any encoding."""
     click.echo(json.dumps(plain(value), indent=2))
-
-
-def public(row: object, secret_keys: frozenset[str]) -> dict[str, Json]:
-    """Return a row as plain JSON, with the secrets in its free texts masked."""
-    return {name: _masked(name, value, secret_keys) for name, value in plain(row).items()}
-
-
-def _masked(name: str, value: Json, secret_keys: frozenset[str]) -> Json:
-    if name in {"stack_trace", "frames"} and value is not None:
-        return [redact_text(frame, secret_keys) for frame in value]
-    return redact_text(value, secret_keys) if name in _FREE_TEXT and value else value
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -8,9 +8,9 @@ import click
 
 from console.commands.browse import take
 from console.commands.database import actor, database, utc_now
-from console.commands.output import ID, print_json, print_table, public, when
+from console.commands.output import ID, print_json, print_table, when
 from console.format import plural
-from console.plain import plain
+from console.public import public, summary
 from deadletter.event import Json
 from deadletter.manner import Pace
 from deadletter.outcome import RedriveStatus
@@ -111,49 +111,6 @@ def _tell(row: RedriveRow, secret_keys: frozenset[str], *, as_json: bool) -> Non
         return
     for line in said(row):
         click.echo(line)
-
-
-def plan_summary(row: RedriveRow) -> dict[str, Json]:
-    """Return a plan as `send --dry-run --json` prints it.
-
-    `target` is the one ARN that all of it goes to, None where there are several; `protected` and `unprotected` count
-    what would be sent by what the handlers' idempotency records say, None where no target has settings for that.
-    """
-    arns = {line["arn"] for line in row.targets}
-    return {
-        "digest": row.digest,
-        "count": row.waiting,
-        "target": arns.pop() if len(arns) == 1 else None,
-        "targets": plain(row.targets),
-        "rate": row.rate,
-        "seconds": round(row.waiting / row.rate, 1),
-        "protected": (row.preflight or {}).get("protected"),
-        "unprotected": (row.preflight or {}).get("unprotected"),
-        "skipped": row.skipped,
-        "canary": row.canary,
-        "max_failures": row.max_failures,
-        "oldest_at": plain(row.oldest_at),
-    }
-
-
-def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
-    """Return a redrive as `--json` prints it.
-
-    `sent` counts every event handed to the target, whatever became of it; those of them whose outcome is still awaited
-    are `awaited`. `seconds` is how long sending takes at `rate`. `protected` says of how many of those to be sent their
-    handler's idempotency record keeps what was done from being done again; None where no target has settings for it.
-    """
-    names = (
-        *("id", "status", "title", "digest", "invocation", "rate", "targets", "selection", "oldest_at"),
-        *("asked_by", "planned_at", "started_by", "started_at", "finished_at", "cancelled_by"),
-        *("stage", "canary", "max_failures", "concurrency", "starts_at", "window", "held_by", "held_reason"),
-        *("preflight", "edit"),
-        *("planned", "waiting", "sending", "succeeded", "failed_again", "skipped", "unknown", "ended"),
-    )
-    shown = {name: plain(getattr(row, name)) for name in names}
-    shown |= {name: (row.preflight or {}).get(name) for name in ("protected", "unprotected")}
-    shown["title"] = public({"title": row.title}, secret_keys)["title"]
-    return shown | {"sent": row.ever_sent, "awaited": row.sent, "seconds": round(row.duration_s, 1)}
 
 
 def said(row: RedriveRow) -> Iterator[str]:

@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 
 from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json
-from console.commands.redrives import plan_summary, said, summary
+from console.commands.redrives import said
 from console.format import plural
+from console.public import plan_summary, summary
 from deadletter import aws, redrive
 from deadletter.breaker import DEFAULT_CANARY, DEFAULT_MAX_FAILURES
 from deadletter.editing import Transform, parse_transform

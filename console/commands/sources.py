@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 from console.commands.database import actor, database, utc_now
 from console.commands.output import print_json, print_table, when
 from console.manner import manner_of
-from console.plain import plain
+from console.public import public_source
 from deadletter import aws
 from deadletter.actor import Actor
 from deadletter.errors import NotFound
-from deadletter.event import Json
 from deadletter.redrive import parse_target
 from deadletter.registering import register
 from deadletter.store import read, write
@@ -86,7 +85,7 @@ def add(  # noqa: PLR0913 - an option each
             confirmed=confirmed,
         )
     if as_json:
-        print_json(_public(row))
+        print_json(public_source(row))
     else:
         sent = f", sent to {row.target_arn}" if row.target_arn else ""
         click.echo(f"Source {row.id}: {row.arn}, {manner_of(row)}{sent}")
@@ -128,7 +127,7 @@ def _list(*, as_json: bool) -> None:
     with database() as (_, engine), read(engine) as session:
         rows = list_sources(session, now=utc_now())
     if as_json:
-        print_json([_public(row) for row in rows])
+        print_json([public_source(row) for row in rows])
         return
     heads = ("ID", "NAME", "KIND", "MODE", "DEPTH", "COLLECTED", "LAST COLLECTED", "EXPIRES", "TARGET", "ERROR")
     print_table(heads, [_line(row) for row in rows], empty="No source is registered. Add one: redrive sources add ARN")
@@ -138,7 +137,3 @@ def _line(row: SourceRow) -> tuple[object, ...]:
     times = (when(row.last_collected_at), when(row.expires_at))
     mode = "paused" if row.paused_at else row.mode
     return (row.id, row.name, row.kind, mode, row.depth, row.collected_total, *times, row.target_arn, row.error)
-
-
-def _public(row: SourceRow) -> Json:
-    return plain(row) | {"expires_at": plain(row.expires_at)}

@@ -10,6 +10,7 @@ from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json, print_table
 from console.commands.sources import as_json_option
 from console.format import visible
+from console.public import public_target
 from deadletter import aws, redrive
 from deadletter.event import Json, name_of
 from deadletter.preflight import Names, Rules
@@ -17,7 +18,7 @@ from deadletter.preflight.discovery import Found, discover_rules
 from deadletter.preflight.warnings import warnings_of
 from deadletter.redrive.trying import Tried, try_event
 from deadletter.store import read, write
-from deadletter.store.targets import TargetRow, get_rules, list_rules, remove_rules, set_rules
+from deadletter.store.targets import get_rules, list_rules, remove_rules, set_rules
 
 
 @click.group(invoke_without_command=True)
@@ -105,7 +106,7 @@ def _list(*, as_json: bool) -> None:
     with database() as (_, engine), read(engine) as session:
         rows = list_rules(session)
     if as_json:
-        print_json([_public(row) for row in rows])
+        print_json([public_target(row) for row in rows])
         return
     heads = ("TARGET", "TABLE", "KEYS", "LIVES, S", "TO KNOW")
     lines = [
@@ -117,11 +118,6 @@ def _list(*, as_json: bool) -> None:
 
 def _keys(rules: Rules) -> str:
     return f"{rules.prefix}#{rules.hash_function}({rules.key_path or 'everything'})"
-
-
-def _public(row: TargetRow) -> dict[str, Json]:
-    warnings = list(warnings_of(row.rules))
-    return {"arn": row.arn, **asdict(row.rules), "changed_by": row.changed_by, "warnings": warnings}
 
 
 def _tried(tried: Tried) -> dict[str, Json]:

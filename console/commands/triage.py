@@ -9,8 +9,9 @@ import click
 from sqlalchemy.orm import Session
 
 from console.commands.database import actor, database, utc_now
-from console.commands.output import ID, print_json, public, when
+from console.commands.output import ID, print_json, when
 from console.format import plural, visible
+from console.public import public
 from deadletter.errors import BadInput
 from deadletter.filters import NOBODY, read_ahead
 from deadletter.store import read, triage, write

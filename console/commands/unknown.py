@@ -8,8 +8,9 @@ import click
 
 from console.commands.browse import take
 from console.commands.database import actor, database, utc_now
-from console.commands.output import ID, print_json, print_table, public, when
+from console.commands.output import ID, print_json, print_table, when
 from console.commands.sources import as_json_option
+from console.public import public
 from deadletter import aws
 from deadletter.redrive.doubts import check as look_for_evidence
 from deadletter.store import read

@@ -7,6 +7,7 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from console import context
+from console.api.problem import PREFIX
 from console.sign_in import cookies, rules, scope
 from deadletter import store
 from deadletter.access import Grant, Permission, Principal, Role
@@ -17,6 +18,9 @@ _READING = frozenset({"GET", "HEAD"})
 _REVOKED = (
     "This token lets nobody in: it was revoked, has expired, or was never one. Make a new one on your own page, or by "
     "`redrive tokens add`."
+)
+_API_ASKS = (
+    "The API needs a token: Authorization: Bearer rdv_... Make one on your own page, or by `redrive tokens add`."
 )
 _NOT_SIGNED_IN = "Nobody is signed in in this browser any more, so nothing was changed. Sign in, then do it again."
 
@@ -65,6 +69,8 @@ def _bearer(token: str) -> Principal:
 
 
 def _to_sign_in() -> Response:
+    if request.path.startswith(PREFIX):
+        raise Unauthorized(_API_ASKS)
     if request.method not in _READING:
         raise Unauthorized(_NOT_SIGNED_IN)
     back = request.full_path.rstrip("?")

@@ -11,14 +11,13 @@ from werkzeug.wrappers import Response
 
 from console import progress as words
 from console import steering
-from console.context import actor, engine, forget_session, now, open_records, session, settings
+from console.context import actor, engine, forget_session, now, session, settings
 from console.edits import shown_edit
 from console.empty import alive
-from console.forms import Form, Listing, read_id, read_rate, read_selection, read_transform
+from console.forms import Listing, read_id, read_selection
 from console.limits import limit_sentences
-from console.sign_in.scope import check_selection
+from console.planning import plan
 from deadletter import redrive as use
-from deadletter.access import Permission
 from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
 from deadletter.filters import EventFilter
 from deadletter.outcome import HELD, Outcome, RedriveStatus
@@ -49,7 +48,7 @@ def create() -> Response | tuple[str, int]:
     """Plan a redrive of what the form selects, or of what an earlier plan chose. Sends nothing."""
     again = read_id(request.form, "again")
     try:
-        redrive_id = _plan(request.form, _chosen_before(again) if again else read_selection(request.form, now=now()))
+        redrive_id = plan(request.form, _chosen_before(again) if again else read_selection(request.form, now=now()))
     except BadInput as error:
         if not again:
             raise
@@ -111,28 +110,6 @@ def cancel(redrive_id: int) -> Response | tuple[str, int]:
     except IllegalMove as error:
         return page(redrive_id, notice=str(error)), 409
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
-
-
-def _plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
-    check_selection(Permission.REDRIVE, chosen)
-    edit = read_transform(form)
-    if edit:
-        check_selection(Permission.EDIT, chosen)
-    target = form.get("target", "").strip()
-    return use.create_plan(
-        engine(),
-        chosen,
-        target=use.parse_target(target) if target else None,
-        rate=read_rate(form),
-        invocation=form.get("invocation", "RequestResponse"),
-        edit=edit,
-        skip_done=form.get("done") != "send",
-        open_records=open_records(),
-        manner=steering.read_manner(form, now=now()),
-        asked_by=actor(),
-        settings=settings(),
-        now=now(),
-    )
 
 
 def _chosen_before(redrive_id: int) -> EventFilter | Sequence[int]:

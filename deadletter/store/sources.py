@@ -157,7 +157,7 @@ def list_sources_with_senders(session: Session, *, now: datetime) -> Sequence[So
 
 def list_source_arns(session: Session) -> Mapping[int, str]:
     """Return the ARN of every source, by its id."""
-    return dict(session.execute(select(Source.id, Source.arn)).tuples().all())
+    return dict(session.execute(select(Source.id, Source.arn)).all())
 
 
 def get_source(session: Session, source_id: int, *, now: datetime | None = None) -> SourceRow:

@@ -5,6 +5,7 @@ and can be computed again. No page counts or scans `events`: it reads `groups`, 
 range.
 """
 
+from deadletter.store.models.answers import ApiAnswer
 from deadletter.store.models.audit import AuditEntry
 from deadletter.store.models.base import Base
 from deadletter.store.models.discoveries import Discovery, Sender
@@ -19,6 +20,7 @@ from deadletter.store.models.targets import TargetRules
 from deadletter.store.models.totals import TargetTotal
 
 __all__ = [
+    "ApiAnswer",
     "ApiToken",
     "Approval",
     "AuditEntry",
