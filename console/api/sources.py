@@ -8,6 +8,7 @@ from console.api.routes import Routes
 from console.api.schemas import array, fields_of, named, obj
 from console.context import actor, engine, now, session
 from console.public import public_source
+from console.sign_in.scope import check_source
 from deadletter import aws, store
 from deadletter import redrive as use
 from deadletter.event import Json
@@ -34,6 +35,7 @@ def add(body: Body) -> Json:
 
     What has an effect that must be confirmed first is refused until `confirmed` is true.
     """
+    check_source(body["arn"])
     row = register(
         engine(),
         body["arn"],

@@ -34,6 +34,11 @@ def check_selection(permission: Permission, selection: EventFilter | Sequence[in
         principal.require(permission, source_arns_of(context.session(), selection))
 
 
+def check_source(arn: str) -> None:
+    """Raise Forbidden unless the asking person may register the source with that ARN, or change it by its ARN."""
+    context.principal().require(Permission.CONFIGURE, [arn.strip()])
+
+
 def check_address(permission: Permission, named: Mapping[str, object]) -> None:
     """Raise Forbidden unless the asking person may do this to what an address names: `event_id`, `redrive_id` ...
 

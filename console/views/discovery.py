@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from console.context import actor, engine, now, session
 from console.discovered import choices, summary
 from console.empty import alive
+from console.sign_in.scope import check_source
 from deadletter import redrive as use
 from deadletter import scouting, store
 from deadletter.discovery import AccountMap
@@ -53,6 +54,7 @@ def register() -> Response | tuple[str, int]:
     place = next((each for each in drawn.places if each.arn == arn), None)
     if place is None:
         return _page(notice=f"{arn[:200]} is not on the map any more. Read the account again."), 409
+    check_source(arn)
     try:
         scouting.register(engine(), place, _target(), by=actor(), now=now())
     except BadInput as error:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from console.context import actor, engine, now, session
 from console.policy import policy_of
+from console.sign_in.scope import check_source
 from deadletter import aws, store
 from deadletter import redrive as use
 from deadletter.errors import BadInput, NeedsConfirming
@@ -34,6 +35,7 @@ def index() -> str:
 def add() -> Response | tuple[str, int]:
     """Register a source by its ARN; a known one gets target and mode."""
     form = request.form
+    check_source(form.get("arn", ""))
     try:
         register(
             engine(),

@@ -232,6 +232,17 @@ def test_grants_for_some_sources_hold_in_the_api(ada: Program, door: Door) -> No
         assert (refused.status_code, str(other.arn) in refused.get_json()["detail"]) == (403, True)
 
 
+def test_an_admin_of_some_sources_registers_and_changes_no_others(ada: Program, door: Door) -> None:
+    known = ada.get("/sources").get_json()[0]
+    theirs = "arn:aws:sqs:eu-west-1:111122223333:payments-dlq"
+    program, browser = Program(door, "eve", "admin:*:payments-*"), door.signed_in("mallory", "admin:*:payments-*")
+    target = "arn:aws:lambda:eu-west-1:111122223333:function:eves"
+    assert program.post("/sources", {"arn": known["arn"], "target": target}).status_code == 403
+    assert browser.post("/sources", data={"arn": known["arn"], "target": target}).status_code == 403
+    assert ada.get(f"/sources/{known['id']}").get_json()["target_arn"] == known["target_arn"]
+    assert program.post("/sources", {"arn": theirs}).status_code == 201
+
+
 def test_a_report_the_audit_trail_and_who_asks_are_read_as_json(ada: Program) -> None:
     assert ada.get("/report?from=7d").get_json()["events"] > 0
     assert ada.get("/audit").get_json()["next"] is None
