@@ -46,17 +46,17 @@ def begin(session: Session, owner: str, key: str, *, digest: str, now: datetime)
     adding = insert_for(session)(table_of(ApiAnswer)).values(row).on_conflict_do_nothing()
     if session.execute(adding.returning(table_of(ApiAnswer).c.key)).first():
         return None
-    found = session.get_one(ApiAnswer, (owner, key))
-    if found.digest != digest:
+    found = session.get(ApiAnswer, (owner, key))
+    if found is not None and found.digest != digest:
         raise BadInput(
             f"The Idempotency-Key {key[:40]!r} was used at {found.began_at:%Y-%m-%dT%H:%M:%SZ} for another request. "
             "Give each request a key of its own."
         )
-    if found.status is None or found.body is None:
+    if found is None or found.status is None or found.body is None:  # None: released just now
         raise IllegalMove(
-            f"A request with the Idempotency-Key {key[:40]!r} began at {found.began_at:%Y-%m-%dT%H:%M:%SZ} and has no "
-            "answer yet. Repeat it in a few seconds. If it stays so, the console ended meanwhile: look at what is true "
-            "now before you ask again, with a new key."
+            f"The request with the Idempotency-Key {key[:40]!r} is under way and has no answer yet. Repeat it in a few "
+            "seconds. If it stays so, the console ended meanwhile: look at what is true now before you ask again, with "
+            "a new key."
         )
     return Answer(found.status, found.body)
 
