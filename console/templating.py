@@ -11,32 +11,18 @@ from urllib.parse import urlsplit
 from flask import Flask, url_for
 from markupsafe import Markup
 
-from console import charts, context, discovered, edits, life, progress
+from console import charts, context, discovered, edits, life, navigation, progress
 from console import format as fmt
 from console.forms import STANDINGS
 from console.manner import manner_of
 from console.sign_in.rules import RULES
 from deadletter.access import Permission, Verdict
 from deadletter.event import name_of
-from deadletter.outcome import EventStatus, RedriveStatus
+from deadletter.outcome import EventStatus
 from deadletter.redact import MASK, redact_json, redact_text
 from deadletter.settings import Settings
-from deadletter.store import queries
-from deadletter.store.redrives import list_redrives
 from deadletter.store.rows import ItemRow, SourceRow
 
-NAVIGATION = (
-    ("Overview", "overview.index", "o"),
-    ("Groups", "groups.index", "g"),
-    ("Events", "events.index", "e"),
-    ("Redrives", "redrives.index", "r"),
-    ("Sources", "sources.index", "s"),
-    ("Discovery", "discovery.index", "d"),
-    ("Targets", "targets.index", "t"),
-    ("Reports", "reports.index", "p"),
-    ("Workers", "workers.index", "w"),
-    ("Audit", "audit.index", "a"),
-)
 SOON = timedelta(hours=24)
 """What expires within this time is said as a warning."""
 
@@ -76,7 +62,9 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of)
     app.jinja_env.filters.update(named=named, growth=growth, host=_host)
     app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
-    app.jinja_env.globals.update(settings=settings, navigation=NAVIGATION, navigation_count=navigation_count)
+    app.jinja_env.globals.update(
+        settings=settings, bar=navigation.bar, menu=navigation.menu, everywhere=navigation.EVERYWHERE
+    )
     app.jinja_env.globals.update(statuses=tuple(EventStatus), this_hour=this_hour)
     app.jinja_env.globals.update(subject_link=subject_link, standings=STANDINGS)
     app.jinja_env.globals.update(asking=context.principal_or_none, barred=barred, may=context.may, can=Permission)
@@ -105,15 +93,6 @@ def named(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
 def growth(source: SourceRow) -> str:
     """Return what the hour before this one had: ``44 the hour before``."""
     return f"{source.growth_hour_before:,} the hour before"
-
-
-def navigation_count(name: str) -> int:
-    """Return the number that stands beside a name of the navigation; 0 for none."""
-    if name == "Groups":
-        return queries.count_open_groups(context.session(), context.now())
-    if name == "Redrives":
-        return len(list_redrives(context.session(), status=RedriveStatus.RUNNING).rows)
-    return 0
 
 
 def _ago(moment: datetime) -> str:

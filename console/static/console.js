@@ -57,6 +57,17 @@ window.addEventListener("pageshow", (event) => {
 // On a narrow screen the navigation is wider than the page: show where we are.
 document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
+// The menu closes when something else is pressed, or by Esc, which gives the focus back to it.
+const more = document.querySelector(".top .more");
+document.addEventListener("click", (event) => {
+  if (more && !more.contains(event.target)) more.open = false;
+});
+more?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !more.open) return;
+  more.open = false;
+  more.querySelector("summary").focus();
+});
+
 // Keyboard
 
 let waitsForPlace = 0;
