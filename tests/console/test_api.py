@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 
+from console import triage
 from console.api.blueprint import OPERATIONS, PREFIX
 from console.api.document import document, openapi_path
 from console.app import create_app
@@ -250,3 +252,19 @@ def test_a_report_the_audit_trail_and_who_asks_are_read_as_json(ada: Program) ->
     assert (me["name"], me["grants"]) == ("ada", ["admin"])
     assert ada.get("/workers").get_json()["workers"]
     assert ada.get("/unknown").status_code == 200
+
+
+def test_what_failed_by_our_own_fault_may_be_asked_again_with_its_key(
+    ada: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = first(ada, "/groups")["id"]
+
+    def locked(*_given: object, **_said: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(triage, "act", locked)
+        busy = ada.post(f"/groups/{group}/note", {"text": "a"}, key="k")
+    assert (busy.status_code, busy.content_type, busy.headers["Retry-After"]) == (503, "application/problem+json", "5")
+    assert ada.post(f"/groups/{group}/note", {"text": "a"}, key="k").status_code == 200
+    assert [note["text"] for note in ada.get(f"/groups/{group}/notes").get_json()] == ["a"]

@@ -24,7 +24,7 @@ from tests.console.api import Program
 from tests.console.people import Door
 
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance, content_type_conformance]
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
 """Requests for each operation and way of making them up; a long run by hand asks for more."""
 
 
