@@ -60,8 +60,8 @@ def _redrive_everything(page: Page, console: str) -> None:
     page.get_by_role("radio", name=re.compile("matching this filter")).check()
     page.get_by_role("button", name=re.compile("^Redrive")).click()
     page.get_by_role("button", name=re.compile("^Redrive .* events$")).click()
-    expect(page.get_by_text(re.compile(r"\d+ succeeded")).first).to_be_visible()
-    page.wait_for_timeout(5500)  # half-way
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* succeeded")).first).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1500)  # past the canary, on the ramp
 
 
 def _deploy_fix(sandbox: str) -> None:
