@@ -22,6 +22,7 @@ _MODULES = {
     "up": "supervisor",
     "ready": "supervisor",
     "db": "service",
+    "retention": "retention",
     "sources": "sources",
     "discover": "discover",
     "targets": "targets",

@@ -31,6 +31,7 @@ from deadletter.visits import ObjectVisit, ObservedVisit, Pace, Visit
 from worker.activity import Activity, WatchedSource, WatchedTarget
 from worker.collecting import Collector
 from worker.committer import Committer
+from worker.expiring import Expirer
 from worker.fetching import Fetcher
 from worker.helpers import Helpers, start_helper
 from worker.names import new_name
@@ -108,6 +109,7 @@ class Worker:
         self._fetcher = Fetcher(engine, open_lookups=open_lookups, clock=self._clock, stopping=self._stopping)
         self._readers = Readers(settings.receivers, collector=self._collector, visitor=self._visitor)
         self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
+        self._expirer = Expirer(engine, clock=self._clock, stopping=self._stopping)
         self._receiving = threading.Event()  # set: no more receives, no more claims
         self._ended = threading.Event()  # set: what was in hand is done, everything stops
 
@@ -151,6 +153,7 @@ class Worker:
             (self._asker.turn, "asker"),
             (self._gauge.turn, "gauge"),
             (self._fetcher.turn, "fetcher"),
+            (self._expirer.turn, "expirer"),
             (self._discover, "scout"),
         ):
             keep_doing(turn, name=name, until=self._ended)

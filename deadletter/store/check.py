@@ -101,10 +101,16 @@ _COUNTS = {
     ),
     "items of a redrive by outcome": (
         _columns("redrives", {outcome: f"n_{outcome}" for outcome in Outcome}),
-        "SELECT redrive_id, outcome, count(*) FROM redrive_items GROUP BY redrive_id, outcome",
+        """
+        SELECT redrive_id, outcome, sum(n) FROM (
+            SELECT redrive_id, outcome, 1 AS n FROM redrive_items
+            UNION ALL
+            SELECT redrive_id, outcome, n FROM expired_items
+        ) AS items GROUP BY redrive_id, outcome
+        """,
     ),
     "records by source": (
-        "SELECT id, collected_total FROM sources",
+        "SELECT id, collected_total - expired_total FROM sources",
         "SELECT source_id, count(*) FROM records GROUP BY source_id",
     ),
     "failures of an event": (

@@ -97,7 +97,7 @@ _REPAIRS = {
     "failures by source and hour": _rollup("source_hours", "source_id", "hour"),
     "failures of a group by hour": _rollup("group_hours", "group_id", "hour"),
     "items of a redrive by outcome": _one_column("redrives", list(Outcome)),
-    "records by source": "UPDATE sources SET collected_total = :n WHERE id = :a",
+    "records by source": "UPDATE sources SET collected_total = :n + expired_total WHERE id = :a",
     "failures of an event": "UPDATE events SET failures = :n WHERE id = :a",
     "group shows another status than its counts": """
         UPDATE groups SET status = CASE

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from deadletter.checking import repair_all
 from deadletter.errors import RedriveError
 from deadletter.event import FailedEvent
-from deadletter.outcome import Outcome
-from deadletter.store import read, write
+from deadletter.outcome import EventStatus, Outcome
+from deadletter.store import read, retention, write
 from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.check import recount
 from deadletter.store.ingest import Parsed, store_all
@@ -149,6 +149,14 @@ class Bookkeeping(RuleBasedStateMachine):
             open_ids = list_open(session)
         for redrive_id in open_ids:
             look(self.engine, redrive_id, later_s=10_000)
+
+    @rule(status=st.sampled_from(retention.STATUSES))
+    def what_is_old_expires(self, status: EventStatus) -> None:
+        late = NOW + timedelta(days=2)
+        with write(self.engine) as session:
+            retention.set_rule(session, retention.Rule(status=status, days=1), by=ADA, now=NOW)
+            for one in list(retention.due(session, now=late)):
+                retention.expire(session, one, after=None, now=late)
 
     def events(self, session: Session, which: list[int]) -> list[int]:
         known = session.scalars(select(Event.id).order_by(Event.id)).all()

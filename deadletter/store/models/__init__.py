@@ -15,6 +15,7 @@ from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSou
 from deadletter.store.models.lookups import Lookup
 from deadletter.store.models.people import ApiToken, SignIn, SignInLink, SignInStart, SignInTries, User
 from deadletter.store.models.redrives import Approval, Redrive, RedriveItem, TargetPace, Worker
+from deadletter.store.models.retention import ExpiredItems, RetentionRule
 from deadletter.store.models.sources import SkippedObject, Source, SourceHour
 from deadletter.store.models.targets import TargetRules
 from deadletter.store.models.totals import TargetTotal
@@ -28,6 +29,7 @@ __all__ = [
     "Discovery",
     "Edit",
     "Event",
+    "ExpiredItems",
     "Group",
     "GroupHour",
     "GroupNote",
@@ -36,6 +38,7 @@ __all__ = [
     "Record",
     "Redrive",
     "RedriveItem",
+    "RetentionRule",
     "Sender",
     "SignIn",
     "SignInLink",

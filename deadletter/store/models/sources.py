@@ -34,6 +34,8 @@ class Source(Base):
     added_at: Mapped[datetime]
     collected_total: Mapped[int] = mapped_column(BigInteger, default=0)
     """Records stored from here, ever."""
+    expired_total: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """How many of them retention has deleted since."""
     last_collected_at: Mapped[datetime | None]
     """When the last receive answered, empty or not."""
     depth: Mapped[int | None]
