@@ -74,6 +74,11 @@ def _take_keys(settings: Settings) -> None:
 def _bring_up_to_date(settings: Settings, engine: Engine) -> None:
     if store.is_current(engine):
         return
+    if store.is_newer(engine):
+        raise RedriveError(
+            "The database's schema is newer than this version of redrive knows: it was upgraded by a newer one. "
+            "Install that version here, too."
+        )
     if engine.dialect.name != "sqlite":
         raise RedriveError("The database does not have the newest schema. Run `redrive db upgrade`, then try again.")
     store.upgrade(settings)

@@ -6,6 +6,6 @@ request id) and new records (by message id), redrives, redrive items, known even
 """
 
 from deadletter.store.engine import make_engine, read, write
-from deadletter.store.migrate import is_current, upgrade
+from deadletter.store.migrate import is_current, is_newer, upgrade
 
-__all__ = ["is_current", "make_engine", "read", "upgrade", "write"]
+__all__ = ["is_current", "is_newer", "make_engine", "read", "upgrade", "write"]

@@ -53,6 +53,15 @@ def is_current(engine: Engine) -> bool:
         return list(connection.scalars(text("SELECT version_num FROM alembic_version"))) == [newest()]
 
 
+def is_newer(engine: Engine) -> bool:
+    """Return whether a newer version than this one has upgraded the database. Changes nothing."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        known = max(connection.scalars(text("SELECT version_num FROM alembic_version")), default="")
+        return known > newest()
+
+
 def newest() -> str:
     """Return the newest revision: a migration's file begins with its revision, and they count up."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))

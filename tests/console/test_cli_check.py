@@ -40,3 +40,14 @@ def test_a_repair_is_told_and_nothing_differs_afterwards(capsys: pytest.CaptureF
     }
     assert main(CHECK) == 0
     assert capsys.readouterr().out.strip() == "Every counter equals its rows."
+
+
+def test_a_database_that_a_newer_version_upgraded_is_left_alone(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = make_engine(settings)
+    with write(engine) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert main(CHECK) == 1
+    assert "is newer than this version of redrive knows" in capsys.readouterr().err
