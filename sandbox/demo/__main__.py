@@ -24,6 +24,7 @@ DEMO_SETTINGS = {
     "REDRIVE_RECEIVE_WAIT_S": "1",
     "REDRIVE_LABEL": "sandbox",
     "REDRIVE_OPERATOR": "on-call",
+    "REDRIVE_SIGN_IN": "link",  # the demo's token is its first person's, so a shell that has it off would end it
     "REDRIVE_ALLOWED_ACCOUNTS": ACCOUNT,  # a bucket does not say whose it is, so what lies there could be anybody's
 }
 
