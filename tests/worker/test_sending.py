@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -66,10 +67,13 @@ def test_the_rate_asked_for_is_the_rate_that_the_target_sees(world: World) -> No
     world.start()
     world.ended(redrive_id)
 
-    times = sorted(target.times)
-    assert 1.8 <= times[-1] - times[0] <= 2.4
-    windows = [sum(start <= at < start + 1 for at in times) for start in times]
-    assert max(windows) <= 125  # 110 leave in a second; those of one second may arrive a little closer together
+    assert len(target.received) == 200
+    with read(world.engine) as session:
+        times = sorted(item.sent_at for item in list_items(session, redrive_id, limit=500).rows if item.sent_at)
+    # Of the moments of claiming this is true however busy the machine is; that the mean is kept, test_plan_pace says.
+    assert len(times) == 200
+    assert (times[-1] - times[0]).total_seconds() >= 1.75
+    assert max(sum(start <= at < start + timedelta(seconds=1) for at in times) for start in times) <= 110
 
 
 def test_a_busy_target_is_left_alone_and_the_events_go_later(world: World) -> None:

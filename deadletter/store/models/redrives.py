@@ -45,6 +45,8 @@ class Redrive(Base):
     cancelled_by: Mapped[str | None]
     next_send_at: Mapped[datetime | None]
     """The rate, kept by all workers together: no send before then, and each moves it on by 1/rate."""
+    gone: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    """What went within the last second before the last claim: [[milliseconds of the epoch, how many], ...]."""
     pauses: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Not used any more (see `TargetPace`): workers from before still read it, so it goes in a later migration."""
     busy_until: Mapped[datetime | None]
@@ -172,6 +174,8 @@ class TargetPace(Base):
     arn: Mapped[str] = mapped_column(primary_key=True)
     next_send_at: Mapped[datetime | None]
     """Kept by all redrives to it together: no send before then."""
+    gone: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    """As a redrive's."""
     slowed_at: Mapped[datetime | None]
     """When `pace` and `width` were last taken down; they recover from then on."""
     busy_until: Mapped[datetime | None]

@@ -89,7 +89,8 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
         return []
     if is_ordered(redrive) and redrive.n_unknown:
         skip_behind_unknown(session, redrive, now)
-    turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=min(most, room(redrive)))
+    most = min(most, room(redrive))
+    turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=most, gone=redrive.gone)
     return _claim_turns(session, redrive, worker, turns, now) if turns.n else []
 
 
@@ -105,7 +106,7 @@ def _claim_turns(session: Session, redrive: models.Redrive, worker: str, turns: 
         return []
     for arn, taken in Counter(arn for _, arn in claimed).items():
         lanes[arn].take(taken)
-    redrive.next_send_at = turns.after(len(claimed))
+    redrive.next_send_at, redrive.gone = turns.after(len(claimed)), turns.gone_after(len(claimed))
     shift(redrive, Outcome.WAITING, Outcome.SENDING, len(claimed))
     return _load(session, redrive, [position for position, _ in claimed])
 

@@ -31,7 +31,7 @@ class Lane:
     def take(self, n: int) -> None:
         """Note that *n* events go now."""
         if self.row and self.turns:
-            self.row.next_send_at = self.turns.after(n)
+            self.row.next_send_at, self.row.gone = self.turns.after(n), self.turns.gone_after(n)
 
 
 def ensure(session: Session, arns: Iterable[str]) -> None:
@@ -111,8 +111,8 @@ def _lane(row: TargetPace, redrive: Redrive, rate: _Rate, free: int, now: dateti
     pace = min(rate.most, pace_now(row.pace, row.slowed_at, now) or rate.most)
     if not free or (not rate.others and pace >= redrive.rate):
         return Lane(free, None, row)
-    turns = take_turns(row.next_send_at, now, rate=pace, most=free)
-    return Lane(turns.n, None if turns.n else turns.since, row, turns)
+    turns = take_turns(row.next_send_at, now, rate=pace, most=free, gone=row.gone)
+    return Lane(turns.n, None if turns.n else max(turns.since, now + timedelta(milliseconds=20)), row, turns)
 
 
 def slow_down(row: TargetPace, limits: Iterable[str | None], *, rate: float, in_flight: int, now: datetime) -> None:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LONGEST_PAUSE_S = 60.0
 """The longest that a redrive waits by itself before it tries a busy target again; the target may ask for more."""
+
+
+MADE_UP_S = 10.0
+"""How many seconds of lateness are made up for: a longer silence (a pause, a database that was away) is let go."""
+
+CATCH_UP = 1.08
+"""How much faster than its rate a redrive goes while it makes up: what any second sees stays below 1.1 times."""
+
+_AT_ONCE_S = 0.5
+_WINDOW_MS = 1_000
+
+Gone = Sequence[Sequence[int]]
+"""What went within the last second: when, in milliseconds of the epoch, and how many; oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,26 +31,48 @@ class Turns:
     n: int
     since: datetime
     rate: float
+    now: datetime
+    gone: Gone = ()
 
     def after(self, taken: int) -> datetime:
         """Return when the next event may go once *taken* of the turns were used."""
         return self.since + timedelta(seconds=taken / self.rate)
 
+    def gone_after(self, taken: int) -> list[list[int]]:
+        """Return what went within the last second once *taken* of the turns were used."""
+        return [*map(list, self.gone), [_ms(self.now), taken]]
 
-def take_turns(next_send_at: datetime | None, now: datetime, *, rate: float, most: int) -> Turns:
+
+def take_turns(next_send_at: datetime | None, now: datetime, *, rate: float, most: int, gone: Gone | None) -> Turns:
     """Return how many events may go at *now*, at most *most*, when the next one was due at *next_send_at*.
 
-    One moment in the redrive's row, moved on by every claim, is the rate of all workers together.
-
-    A claim that comes late may make up for the lateness, so that the mean rate is the one asked for; but only for a
-    tenth of a second of it, so that no second sees more than 1.1 times the rate. `rate` is in events per second.
+    That moment and what has *gone*, both in the redrive's row and moved on by every claim, are the rate of all workers
+    together. A claim that comes late makes up for its lateness, so that the mean rate is the one asked for, by going
+    `CATCH_UP` times as fast until it is even: no second sees more than that. `rate` is in events per second; of few
+    a second, one more than those is the least that a second can see too much.
     """
-    slack = max(0.05, 0.1 - 1 / rate)
-    since = max(next_send_at, now - timedelta(seconds=slack)) if next_send_at else now
+    since = max(next_send_at, now - timedelta(seconds=MADE_UP_S)) if next_send_at else now
+    # What lies ahead was written before a clock was set back, and counts for nothing.
+    recent = [entry for entry in gone or () if 0 <= _ms(now) - entry[0] <= _WINDOW_MS]
     if since > now:
-        return Turns(0, since, rate)
-    due = math.floor((now - since).total_seconds() * rate) + 1
-    return Turns(min(due, most), since, rate)
+        return Turns(0, since, rate, now, recent)
+    due = math.floor((now - since).total_seconds() * rate + 1e-6) + 1
+    free = _most_a_second(rate) - sum(n for _, n in recent)
+    return Turns(max(0, min(due, most, free, _at_once(rate, recent, now))), since, rate, now, recent)
+
+
+def _most_a_second(rate: float) -> int:
+    return max(math.floor(rate) + 1, min(math.ceil(rate * CATCH_UP), math.floor(rate * 1.1 + 1e-6)))
+
+
+def _at_once(rate: float, recent: Gone, now: datetime) -> int:
+    """Return how many may go in one claim: what the time since the last one is worth, so that making up is no burst."""
+    silent_s = (_ms(now) - recent[-1][0]) / 1_000 if recent else _AT_ONCE_S
+    return max(1, math.ceil(rate * CATCH_UP * min(silent_s, _AT_ONCE_S)))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000)
 
 
 def pause_s(times: int, retry_after_s: float | None, jitter: float) -> float:
