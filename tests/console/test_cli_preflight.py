@@ -113,3 +113,15 @@ def test_a_file_that_is_no_transform_is_refused(run: Run, tmp_path: Path, event_
     code, _, err = run("send", "--event", event_id, "--edit", patch, "--yes")
     assert code == 2
     assert "no JMESPath expression" in err
+
+
+def test_a_dry_run_prints_the_plan_as_a_script_reads_it_and_leaves_nothing_to_send(run: Run, event_id: int) -> None:
+    printed = plan(run, "--event", event_id, "--rate", "0.5")
+
+    assert {name: printed[name] for name in ("count", "target", "rate", "protected", "unprotected", "skipped")} == {
+        "count": 1, "target": FUNCTION, "rate": 0.5, "protected": None, "unprotected": None, "skipped": 0,
+    }  # fmt: skip
+    assert printed["digest"]
+    assert printed["seconds"] == 2.0
+    shown = json.loads(run("show", 1, "--json")[1])
+    assert (shown["status"], shown["sent"]) == ("cancelled", 0)
