@@ -74,7 +74,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 def product(sandbox: Sandbox, shop: Shop, tmp_path: Path) -> Iterator[Product]:
     """A worker and a console on a database of their own, collecting from the shop; `url` is the console's."""
     port = _free_port()
-    env = {"REDRIVE_OPERATOR": "ada", "REDRIVE_SETTLE_S": "1", "REDRIVE_RATE": "100", "REDRIVE_RECEIVE_WAIT_S": "1"}
+    env = {
+        "REDRIVE_SIGN_IN": "off",
+        "REDRIVE_OPERATOR": "ada",
+        "REDRIVE_SETTLE_S": "1",
+        "REDRIVE_RATE": "100",
+        "REDRIVE_RECEIVE_WAIT_S": "1",
+    }
     product = Product(tmp_path, sandbox.env | env)
     _register(shop, tmp_path)
     product.start("work", "work")

@@ -107,6 +107,7 @@ def test_an_operator_asks_a_viewer_may_not_and_an_approver_lets_it_run(as_: Call
 
 def test_what_somebody_may_not_do_is_shown_with_the_reason(as_: Callable[[str], Page], console: str) -> None:
     vera = as_("vera")
+    vera.goto(f"{console}/groups?status=all")
     button = vera.get_by_role("button", name=re.compile("^Redrive")).first
     expect(button).to_be_disabled()
     expect(button).to_have_attribute("title", re.compile("you need the role operator"))
