@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from deadletter.actor import Actor
 from deadletter.approval import why_approval
 from deadletter.errors import BadInput, ChangedSincePlan
-from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef
+from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef, account_of
 from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
 from deadletter.parse import parse_message
@@ -27,6 +27,7 @@ from deadletter.store import read, write
 from deadletter.store.audit import note
 from deadletter.store.redrives import approvals, edits, get_redrive, plans, selections
 from deadletter.store.rows import RedriveRow
+from deadletter.store.sources import list_source_arns
 
 DEFAULT_SETTLE_S = 3_600.0
 """How long silence has to last before it counts as success, where neither the settings nor the target say."""
@@ -95,7 +96,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         candidates = selections.list_candidates(session, selection)
         if not candidates:
             raise BadInput(_nothing(selection))
-        known = list(_with_payload_facts(session, candidates, target))
+        known = _at_home(session, _with_payload_facts(session, candidates, target), target)
         title = selections.title_of(session, selection)
         choice = Choice(
             target,
@@ -218,6 +219,21 @@ def parse_target(arn: str) -> TargetRef:
         f"{arn[:200]!r} is not the ARN of a function or a queue. Write arn:aws:lambda:REGION:ACCOUNT:function:NAME "
         "or arn:aws:sqs:REGION:ACCOUNT:NAME. (A topic or an event bus will do too: it sends on to all who listen.)"
     )
+
+
+def _at_home(session: Session, candidates: Iterable[Candidate], override: TargetRef | None) -> list[Candidate]:
+    """Return *candidates*, those of sources whose ARN names no account (buckets) with the account that they stand in.
+
+    That is their target's, where a source of that account is registered: whoever registered it said that it is theirs.
+    """
+    ours = {account for arn in list_source_arns(session).values() if (account := account_of(arn))}
+
+    def home(candidate: Candidate) -> str:
+        target = override or candidate.target
+        account = account_of(target.arn) if target else ""
+        return account if account in ours else ""
+
+    return [each if each.account else replace(each, account=home(each)) for each in candidates]
 
 
 def _check(rate: float, invocation: str) -> None:

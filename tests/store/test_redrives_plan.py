@@ -16,9 +16,11 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
 from deadletter.store import write
 from deadletter.store.failures import move_events
+from deadletter.store.ingest import store_messages
 from deadletter.store.redrives.pauses import Busy
 from deadletter.store.rows import RedriveRow
-from tests.factories import ADA, BOB, FUNCTION, NOW, make_event, make_message, make_parsed, store_some
+from deadletter.store.sources import add_source
+from tests.factories import ADA, BOB, FUNCTION, NOW, QUEUE, make_event, make_message, make_parsed, store_some
 from tests.store.redriving import (
     check_counters,
     event,
@@ -283,3 +285,19 @@ def test_what_has_ended_cannot_be_cancelled(engine: Engine) -> None:
 
     with pytest.raises(IllegalMove, match="nothing to cancel"):
         redrive.cancel(engine, running.id, by=BOB, now=NOW)
+
+
+def test_what_lies_in_a_bucket_goes_to_an_account_of_which_a_queue_is_registered_and_to_no_other(
+    engine: Engine,
+) -> None:
+    with write(engine) as session:
+        bucket = add_source(session, "arn:aws:s3:::failures/aws/lambda/", target=None, by=ADA, now=NOW)
+        store_messages(session, bucket.id, [make_parsed()], now=NOW)
+
+    refused = plan(engine)
+    assert (refused.waiting, refused.skipped) == (0, 1)
+    assert "REDRIVE_ALLOWED_ACCOUNTS" in (items(engine, refused.id)[0].reason or "")
+
+    with write(engine) as session:
+        add_source(session, QUEUE, target=None, by=ADA, now=NOW)
+    assert plan(engine).waiting == 1
