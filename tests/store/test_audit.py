@@ -55,7 +55,7 @@ def test_a_redrives_life_says_who_and_from_where(engine: Engine) -> None:
         ("cancel", "ada", "192.0.2.7", NOW + 2 * MINUTE),
     ]
     assert found[0].details == {"sent": 0, "skipped": 3}
-    assert found[1].details == {"digest": planned.digest}
+    assert found[1].details == {"digest": planned.digest, "at_once": False}
 
 
 def test_a_start_that_is_refused_leaves_no_entry(engine: Engine) -> None:
