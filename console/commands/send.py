@@ -112,13 +112,7 @@ def send(  # noqa: PLR0913 - one parameter an option
     if more_events and not events:
         raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
     selection = read_selection(group, (*events, *more_events) if events else (), query)
-    manner = Manner(
-        canary=0 if no_canary else canary,
-        max_failures=read_percent(max_failures),
-        concurrency=concurrency,
-        starts_at=read_moment(at, now=utc_now()) if at else None,
-        window=Window.parse(window) if window else None,
-    )
+    manner = _manner(0 if no_canary else canary, max_failures, concurrency, at, window)
     edit = parse_transform(edit_file.read()) if edit_file else None
     target = redrive.parse_target(target_arn) if target_arn else None
     asked = Asked(selection, target, rate, invocation, manner, edit, skip_done)
@@ -129,16 +123,24 @@ def send(  # noqa: PLR0913 - one parameter an option
             return _tell_plan(planned, as_json=as_json)
         if not yes and not _confirmed(engine, planned, settings):
             return 1
-        row = redrive.start(
-            engine,
-            planned.id,
-            digest=planned.digest,
-            started_by=actor(settings),
-            approval_hours=settings.approval.hours,
-            now=utc_now(),
-        )
+        row = _start(engine, planned, settings)
         row = _follow(engine, row, settings) if wait else row
     return _tell(row, settings, as_json=as_json)
+
+
+def _manner(canary: int, max_failures: str, concurrency: int | None, at: str | None, window: str | None) -> Manner:
+    return Manner(
+        canary=canary,
+        max_failures=read_percent(max_failures),
+        concurrency=concurrency,
+        starts_at=read_moment(at, now=utc_now()) if at else None,
+        window=Window.parse(window) if window else None,
+    )
+
+
+def _start(engine: Engine, planned: RedriveRow, settings: Settings) -> RedriveRow:
+    by, hours = actor(settings), settings.approval.hours
+    return redrive.start(engine, planned.id, digest=planned.digest, started_by=by, approval_hours=hours, now=utc_now())
 
 
 def read_selection(group: int | None, events: Sequence[str], query: str | None) -> EventFilter | Sequence[int]:

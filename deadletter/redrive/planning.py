@@ -17,7 +17,7 @@ from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Produc
 from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
 from deadletter.parse import parse_message
-from deadletter.plan import INVOCATIONS, Candidate
+from deadletter.plan import INVOCATIONS, Candidate, RedrivePlan
 from deadletter.ports import OpenRecords
 from deadletter.rebuild import payload_is_json
 from deadletter.redrive.ahead import Choice, edit_facts, look_ahead, preflight_facts
@@ -98,15 +98,8 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             raise BadInput(_nothing(selection))
         known = _at_home(session, _with_payload_facts(session, candidates, target), target)
         title = selections.title_of(session, selection)
-        choice = Choice(
-            target,
-            rate,
-            invocation,
-            edit,
-            skip_done=skip_done,
-            accounts=settings.allowed_accounts,
-            hold_after=settings.hold_after,
-        )
+        accounts, hold_after = settings.allowed_accounts, settings.hold_after
+        choice = Choice(target, rate, invocation, edit, skip_done=skip_done, accounts=accounts, hold_after=hold_after)
         plan, edited = look_ahead(session, known, choice, open_records, now)
     with write(engine) as session:
         redrive_id = plans.create(
@@ -120,9 +113,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
             **_columns(manner),
             asked_by=asked_by.name,
             planned_at=now,
-            needs_approval=why_approval(
-                settings.approval, count=plan.count, target_arns=[line.target.arn for line in plan.targets]
-            ),
+            needs_approval=_why_approval(settings, plan),
             settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
             preflight=preflight_facts(plan, skip_done=skip_done),
             edit=edit_facts(edit, edited, asked_by),
@@ -132,6 +123,11 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         details |= {"edit": edit.how, "edited": len(edited.payloads)} if edit else {}
         note(session, asked_by, "plan", "redrive", redrive_id, details=details, now=now)
         return redrive_id
+
+
+def _why_approval(settings: Settings, plan: RedrivePlan) -> str | None:
+    arns = [line.target.arn for line in plan.targets]
+    return why_approval(settings.approval, count=plan.count, target_arns=arns)
 
 
 def start(  # noqa: PLR0913 - what a person confirms, each by its name

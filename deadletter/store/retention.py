@@ -157,6 +157,7 @@ def expire(session: Session, one: Due, *, after: Cursor | None, now: datetime) -
     query = select(Event.occurred_at, Event.id).where(one.where, *_free())
     query = query.where(place > after) if after else query
     found = session.execute(query.order_by(Event.occurred_at, Event.id).limit(AT_ONCE)).all()
+    _lock_items(session, [row.id for row in found])
     # What changed while we waited for its lock is no longer meant; the rest nobody changes until we are done.
     locked = lock_events(session, [row.id for row in found])
     still = select(Event.id).where(one_of(session, table_of(Event).c.id, sorted(locked)), one.where, *_free())
@@ -166,6 +167,13 @@ def expire(session: Session, one: Due, *, after: Cursor | None, now: datetime) -
         details = {"count": len(gone), "source": one.source_id, "status": one.rule.status}
         audit.note(session, BY_ITSELF, "expire", "events", "", details=details, now=now)
     return len(gone), (found[-1].occurred_at, found[-1].id) if len(found) == AT_ONCE else None
+
+
+def _lock_items(session: Session, ids: Sequence[int]) -> None:
+    """Lock the items before their events, as everybody else does: a late outcome then waits, and never deadlocks."""
+    item = table_of(RedriveItem).c
+    query = select(item.redrive_id).where(one_of(session, item.event_id, ids))
+    session.execute(query.order_by(item.redrive_id, item.position).with_for_update()).all()
 
 
 def _free() -> tuple[ColumnElement[bool], ...]:
