@@ -51,11 +51,12 @@ EVERYWHERE = (OVERVIEW, GROUPS, EVENTS, REDRIVES, UNKNOWN, REPORTS, *MORE)
 """Every place, in the order of the keyboard's help."""
 
 
-def bar() -> list[ShownPlace]:
-    """Return the places of the bar, with what is open, running and unknown now."""
-    groups = queries.count_open_groups(context.session(), context.now())
-    running = len(list_redrives(context.session(), status=RedriveStatus.RUNNING).rows)
-    unknown = count_doubts(context.session())
+def bar(*, counted: bool = True) -> list[ShownPlace]:
+    """Return the places of the bar, with what is open, running and unknown now.
+
+    Not *counted*, it asks the database nothing: for the page that says that the database does not answer.
+    """
+    groups, running, unknown = _numbers() if counted else (0, 0, 0)
     return [
         _shown(OVERVIEW),
         _shown(GROUPS, groups),
@@ -64,6 +65,12 @@ def bar() -> list[ShownPlace]:
         _shown(UNKNOWN, unknown, warns=unknown > 0),
         _shown(REPORTS),
     ]
+
+
+def _numbers() -> tuple[int, int, int]:
+    session = context.session()
+    groups = queries.count_open_groups(session, context.now())
+    return groups, len(list_redrives(session, status=RedriveStatus.RUNNING).rows), count_doubts(session)
 
 
 def menu() -> list[ShownPlace]:
