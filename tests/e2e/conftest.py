@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from console.app import create_app
@@ -35,7 +35,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-WAIT_MS = 15_000
+WAIT_MS = 30_000  # a busy machine is slow, not broken; what must be quick says its own timeout
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     require_tool("Chromium", path)
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
