@@ -6,7 +6,7 @@ Deploy functions and mappings, fix or break the shop, send orders; and the page 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirect
@@ -17,9 +17,24 @@ from sandbox.streams import StreamMapping
 
 if TYPE_CHECKING:
     from sandbox.service import LambdaService
-    from sandbox.shop import Shop
 
 MOST_ORDERS = 1000
+
+
+class Shop(Protocol):
+    """What the buttons need of a shop; the one that opens on this sandbox is built on top of it."""
+
+    fixed: bool
+
+    def orders(self, count: int, /) -> object:
+        """Let *count* customers order."""
+
+    def deploy_fix(self) -> None:
+        """Deploy the release in which no order fails."""
+
+    def roll_back(self) -> None:
+        """Deploy the release with the bugs again."""
+
 
 bp = Blueprint("control", __name__, template_folder="templates")
 
