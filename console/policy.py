@@ -11,7 +11,7 @@ COLLECT = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 OBSERVE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:DeleteMessage")
 """What observing a queue needs. The last is for redriving: what is sent again is taken from the queue."""
 LIST_OBJECTS, READ_OBJECTS, DELETE_OBJECTS = ("s3:ListBucket",), ("s3:GetObject",), ("s3:DeleteObject",)
-"""What a prefix of a bucket needs: of the bucket, of its objects, and of these where they are collected."""
+"""What a prefix of a bucket needs. The last is for collecting, and for redriving what was left: it is taken."""
 REDRIVE = {
     "lambda": (
         "lambda:InvokeFunction",
@@ -40,8 +40,8 @@ def _reading(source: SourceRow) -> list[dict[str, object]]:
     if source.kind == "sqs":
         return [_allow("Observe", OBSERVE, source.arn) if source.observed else _allow("Collect", COLLECT, source.arn)]
     bucket, _, prefix = source.arn.partition("/")
-    objects = READ_OBJECTS if source.observed else READ_OBJECTS + DELETE_OBJECTS
-    return [_allow("List", LIST_OBJECTS, bucket), _allow("Read", objects, f"{bucket}/{prefix}*")]
+    objects = _allow("Read", READ_OBJECTS + DELETE_OBJECTS, f"{bucket}/{prefix}*")
+    return [_allow("List", LIST_OBJECTS, bucket), objects]
 
 
 def _allow(sid: str, actions: tuple[str, ...], arn: str) -> dict[str, object]:

@@ -102,7 +102,7 @@ def _target_of(source: SourceRow) -> TargetRef | None:
 def _parse(message: ReceivedMessage, source: SourceRow, target: TargetRef | None) -> Parsed:
     event = parse_message(message)
     cause = cause_of(event, stands_for=_stands_for(event, source, target))
-    left = source.kind == "sqs" and source.observed
+    left = source.kind != "push" and source.observed  # what is pushed lies nowhere that we would read again
     expires_at = _expires_at(message, event, source.retention_s if left else None)
     return Parsed(message, event, fingerprint(cause), event.target or target, left=left, expires_at=expires_at)
 

@@ -107,8 +107,16 @@ class ObjectSource(Protocol):
         """
         ...
 
+    def current(self, key: str) -> ObjectRef | None:
+        """Return the object under *key* as it is now, without what it holds; None where there is none.
+
+        Raises:
+            SourceError: It may not be looked at, or not now.
+        """
+        ...
+
     def delete(self, refs: Sequence[ObjectRef]) -> None:
-        """Delete objects that are durably ours. Raises SourceError."""
+        """Delete objects that are durably ours, or that a redrive sent. Raises SourceError."""
         ...
 
 

@@ -98,11 +98,20 @@ class FakeObjects:
     fetched: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     listed_after: list[str] = field(default_factory=list)
+    etags: dict[str, str] = field(default_factory=dict)
+    """What stands for their contents, where it is not `e1`."""
 
     def list_after(self, key: str, *, most: int = 1_000) -> Sequence[ObjectRef]:
         self.listed_after.append(key)
         keys = [each for each in sorted(self.contents) if each > key][:most]
-        return [ObjectRef("bucket", each, self.sizes.get(each, len(self.contents[each])), "e1") for each in keys]
+        return [self._ref(each) for each in keys]
+
+    def _ref(self, key: str) -> ObjectRef:
+        size = self.sizes.get(key, len(self.contents[key]))
+        return ObjectRef("bucket", key, size, self.etags.get(key, "e1"))
+
+    def current(self, key: str) -> ObjectRef | None:
+        return self._ref(key) if key in self.contents else None
 
     def fetch(self, ref: ObjectRef) -> ReceivedMessage | Skip | None:
         self.fetched.append(ref.key)

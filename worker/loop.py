@@ -100,6 +100,7 @@ class Worker:
             open_target=self._opening(open_target),
             clock=self._clock,
             open_observed=self._doors.open_observed,
+            open_objects=self._doors.open_objects,
         )
         self._heart = Heart(engine, settings, worker=self.name, clock=self._clock, activity=self._activity)
         self._asker = Asker(engine, open_target=open_target, clock=self._clock)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from deadletter import aws
 from deadletter.event import TargetKind
-from deadletter.ports import Clock, ObservedSource, OpenRecords, Target
+from deadletter.ports import Clock, ObjectSource, ObservedSource, OpenRecords, Target
 from deadletter.redrive.answers import unsent
 from deadletter.redrive.last_look import LastLook
 from deadletter.redrive.sending import Where, batches, record_reports, send, sorted_by_target
@@ -58,13 +58,14 @@ class Sender:
         clock: Clock,
         open_records: OpenRecords = aws.open_records,
         open_observed: Callable[[str], ObservedSource] = aws.open_source,
+        open_objects: Callable[[str], ObjectSource] = aws.open_objects,
     ) -> None:
         self._engine = engine
         self._worker = worker
         self._open_target = open_target
         self._clock = clock
         self._last_look = LastLook(engine, open_records, clock)
-        self._takers = Takers(engine, open_observed, wait_s=min(1.0, settings.receive_wait_s))
+        self._takers = Takers(engine, open_observed, open_objects, wait_s=min(1.0, settings.receive_wait_s))
         self._lease_s = settings.lease_s
         self._concurrency = settings.concurrency
         self._calls: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()

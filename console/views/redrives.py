@@ -23,6 +23,7 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.preflight import Protection
 from deadletter.store import queries, redrives
+from deadletter.store.left import has_left
 from deadletter.store.redrives import approvals
 from deadletter.store.redrives.edits import list_edits
 from deadletter.store.redrives.lanes import limits_of
@@ -155,6 +156,7 @@ def page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = 
         form=_fields(redrive, form),
         alive=alive(queries.list_workers(session()), now()),
         **_progress_facts(redrive),
+        left_there=redrive.status is RedriveStatus.PLANNED and has_left(session(), redrive_id),
         deaf=list_deaf_sources(session(), redrive_id),
         **_failure_facts(redrive),
     )

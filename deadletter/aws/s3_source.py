@@ -60,6 +60,16 @@ class S3Source:
             raise source_error(error, action="s3:GetObject", arn=arn) from error
         return _read(ref, content, answer)
 
+    def current(self, key: str) -> ObjectRef | None:
+        """Look at an object without reading it; see `ObjectSource.current`."""
+        try:
+            answer = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ERRORS as error:
+            if kind_of(error) is Trouble.MISSING:
+                return None
+            raise source_error(error, action="s3:GetObject", arn=f"{self._arn} ({key[:200]})") from error
+        return ObjectRef(self._bucket, key, int(answer["ContentLength"]), answer.get("ETag", "").strip('"'))
+
     def delete(self, refs: Sequence[ObjectRef]) -> None:
         """Delete objects, one by one; see `ObjectSource.delete`."""
         for ref in refs:

@@ -47,18 +47,18 @@ _SENTENCES = {
     Trouble.REFUSED: "{name} refused it: {said}",
 }
 
-_CODES = {
+_CODES = {  # an answer to HEAD has no body, and boto3 takes its status for its code then
     Trouble.CREDENTIALS: {
         "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId", "RequestExpired",
         "InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     },
     Trouble.DENIED: {
-        "AccessDenied", "AccessDeniedException", "Forbidden", "KMS.AccessDeniedException", "KMSAccessDeniedException",
-        "KmsAccessDenied", "UnauthorizedOperation",
+        "403", "AccessDenied", "AccessDeniedException", "Forbidden", "KMS.AccessDeniedException",
+        "KMSAccessDeniedException", "KmsAccessDenied", "UnauthorizedOperation",
     },
     Trouble.MISSING: {
-        "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFound",
+        "404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFound",
         "QueueDoesNotExist",
         "ResourceNotFoundException",
     },

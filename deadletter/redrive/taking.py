@@ -1,6 +1,7 @@
 """Taking a message that was left in its queue, just before it is sent: receive until it comes, send, then delete.
 
-Where it does not come, the redrive says so instead of sending a copy of what somebody else may have dealt with.
+Where it does not come, the redrive says so instead of sending a copy of what somebody else may have dealt with. For
+objects, see `taking_objects`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Engine
 
 from deadletter.errors import SourceError
-from deadletter.event import ReceivedMessage, name_of
+from deadletter.event import BUCKET_ARN, ObjectRef, ReceivedMessage, name_of
 from deadletter.outcome import Outcome
-from deadletter.ports import ObservedSource
+from deadletter.ports import ObjectSource, ObservedSource
 from deadletter.redrive.answers import unsent
+from deadletter.redrive.taking_objects import ObjectTakers
 from deadletter.store import read, write
 from deadletter.store.left import Left, left_messages, note_taken
 from deadletter.store.redrives.claims import Claimed
@@ -58,6 +60,7 @@ class Takers:
     Args:
         engine: The database.
         open_observed: Makes a queue from its ARN.
+        open_objects: Makes a prefix of a bucket from its ARN.
         ticks: Seconds that only go forward.
         wait_s: The long poll of each receive, in seconds.
     """
@@ -66,12 +69,14 @@ class Takers:
         self,
         engine: Engine,
         open_observed: Callable[[str], ObservedSource],
+        open_objects: Callable[[str], ObjectSource],
         ticks: Callable[[], float] = time.monotonic,
         *,
         wait_s: float = 1.0,
     ) -> None:
         self._engine = engine
         self._open = open_observed
+        self._objects = ObjectTakers(open_objects)
         self._ticks = ticks
         self._wait_s = wait_s
         self._queues: dict[str, _Queue] = {}
@@ -87,8 +92,8 @@ class Takers:
             return do(claims)
         with read(self._engine) as session:
             left = left_messages(session, [claimed.event_id for claimed in claims])
-        taken: dict[int, ReceivedMessage] = {}
-        reports = [report for arn, some in _by_queue(claims, left).items() for report in self._take(arn, some, taken)]
+        taken: dict[int, ReceivedMessage | ObjectRef] = {}
+        reports = [report for arn, some in _by_source(claims, left).items() for report in self._take(arn, some, taken)]
         held_up = {report.event_id for report in reports}
         done = do([claimed for claimed in claims if claimed.event_id not in held_up])
         self._settle(done, taken, left)
@@ -112,8 +117,22 @@ class Takers:
         except SourceError as error:
             log.info("messages come again by themselves", extra={"arn": arn, "error": str(error)})
 
-    def _take(self, arn: str, wanted: Mapping[str, Claimed], taken: dict[int, ReceivedMessage]) -> list[Report]:
-        """Take the messages of one queue into *taken*, by event; report on those that cannot be sent."""
+    def _take(
+        self, arn: str, wanted: Sequence[tuple[Claimed, Left]], taken: dict[int, ReceivedMessage | ObjectRef]
+    ) -> list[Report]:
+        """Take what was left in one place into *taken*, by event; report on what cannot be sent."""
+        if BUCKET_ARN.fullmatch(arn):
+            objects, reports = self._objects.find(arn, wanted)
+            taken.update(objects)
+            return reports
+        messages, reports = self._take_messages(arn, {left.message_id: claimed for claimed, left in wanted})
+        taken.update(messages)
+        return reports
+
+    def _take_messages(
+        self, arn: str, wanted: Mapping[str, Claimed]
+    ) -> tuple[dict[int, ReceivedMessage], list[Report]]:
+        """Take the messages of one queue; see `_take`."""
         try:
             queue = self._queue(arn)
             with queue.lock:
@@ -121,10 +140,10 @@ class Takers:
                 others = 0 if len(found) == len(wanted) else queue.source.state().in_flight - queue.out
                 others -= len(queue.passing)
         except SourceError as error:
-            return [unsent(claimed, because=str(error)) for claimed in wanted.values()]
-        taken.update({wanted[message_id].event_id: message for message_id, message in found.items()})
+            return {}, [unsent(claimed, because=str(error)) for claimed in wanted.values()]
         missing = [claimed for message_id, claimed in wanted.items() if message_id not in found]
-        return [self._missing(arn, claimed, elsewhere=others > 0) for claimed in missing]
+        messages = {wanted[message_id].event_id: message for message_id, message in found.items()}
+        return messages, [self._missing(arn, claimed, elsewhere=others > 0) for claimed in missing]
 
     def _queue(self, arn: str) -> _Queue:
         with self._lock:
@@ -173,38 +192,46 @@ class Takers:
         )
 
     def _settle(
-        self, reports: Sequence[Report], taken: Mapping[int, ReceivedMessage], left: Mapping[int, Left]
+        self, reports: Sequence[Report], taken: Mapping[int, ReceivedMessage | ObjectRef], left: Mapping[int, Left]
     ) -> None:
-        """Delete what was sent from its queue, and let everybody see the rest again."""
+        """Delete what was sent from where it lay, and let everybody see the rest again."""
         sent = {each.event_id for each in reports if each.outcome in {Outcome.SENT, Outcome.SUCCEEDED}}
-        by_queue: defaultdict[str, list[int]] = defaultdict(list)
-        for event_id in taken:
-            by_queue[left[event_id].source_arn].append(event_id)
-        for arn, event_ids in by_queue.items():
+        by_source: defaultdict[str, dict[int, ReceivedMessage | ObjectRef]] = defaultdict(dict)
+        for event_id, each in taken.items():
+            by_source[left[event_id].source_arn][event_id] = each
+        for arn, some in by_source.items():
             try:
-                self._settle_queue(self._queue(arn), [each for each in event_ids if each in sent], event_ids, taken)
+                self._settle_source(arn, some, sent & some.keys())
             except SourceError:
-                log.warning("sent, but left in its queue", exc_info=True, extra={"arn": arn, "events": event_ids})
+                log.warning("sent, but left where it lay", exc_info=True, extra={"arn": arn, "events": list(some)})
 
-    def _settle_queue(
-        self, queue: _Queue, sent: Sequence[int], event_ids: Sequence[int], taken: Mapping[int, ReceivedMessage]
-    ) -> None:
-        with queue.lock:
-            queue.out -= len(event_ids)
+    def _settle_source(self, arn: str, taken: Mapping[int, ReceivedMessage | ObjectRef], sent: Collection[int]) -> None:
+        objects = {event_id: each for event_id, each in taken.items() if isinstance(each, ObjectRef)}
+        messages = {event_id: each for event_id, each in taken.items() if isinstance(each, ReceivedMessage)}
+        if objects and sent:
+            self._objects.delete(arn, [objects[event_id] for event_id in sent])
+        if messages:
+            self._settle_queue(self._queue(arn), messages, sent)
         if sent:
-            queue.source.delete([taken[event_id] for event_id in sent])
             with write(self._engine) as session:
                 note_taken(session, sent)
-        if kept := [taken[event_id] for event_id in event_ids if event_id not in sent]:
-            queue.source.release(kept)
+        kept = [message for event_id, message in messages.items() if event_id not in sent]
+        if kept:
+            self._queue(arn).source.release(kept)
+
+    def _settle_queue(self, queue: _Queue, messages: Mapping[int, ReceivedMessage], sent: Collection[int]) -> None:
+        with queue.lock:
+            queue.out -= len(messages)
+        if sent:
+            queue.source.delete([messages[event_id] for event_id in sent])
 
 
-def _by_queue(claims: Sequence[Claimed], left: Mapping[int, Left]) -> Mapping[str, Mapping[str, Claimed]]:
-    """Return the claims whose messages were left, by their queue's ARN and their message id."""
-    found: defaultdict[str, dict[str, Claimed]] = defaultdict(dict)
+def _by_source(claims: Sequence[Claimed], left: Mapping[int, Left]) -> Mapping[str, Sequence[tuple[Claimed, Left]]]:
+    """Return the claims of what was left where it lay, with what was left, by the source that it is in."""
+    found: defaultdict[str, list[tuple[Claimed, Left]]] = defaultdict(list)
     for claimed in claims:
         if where := left.get(claimed.event_id):
-            found[where.source_arn][where.message_id] = claimed
+            found[where.source_arn].append((claimed, where))
     return found
 
 

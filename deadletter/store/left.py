@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.ports import Skip
 from deadletter.store.engine import insert_for
-from deadletter.store.models import Event, Record, SkippedObject, Source
+from deadletter.store.models import Event, Record, RedriveItem, SkippedObject, Source
 from deadletter.store.rows import Count, SkippedRow
 from deadletter.store.rowset import parts, table_of
 from deadletter.store.text import MAX_MESSAGE, kept
@@ -22,24 +22,38 @@ _MOST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A message that was left in its queue: the queue's ARN, and the message's id there."""
+    """A message or an object that was left where it lay: its source's ARN, its id there, and an object's key."""
 
     source_arn: str
     message_id: str
+    key: str = ""
 
 
 def left_messages(session: Session, event_ids: Collection[int]) -> Mapping[int, Left]:
-    """Return, by event, the message that a redrive has to take from its queue; nothing for what is ours alone."""
+    """Return, by event, what a redrive has to take from where it lies; nothing for what is ours alone."""
     found: dict[int, Left] = {}
     for some in parts(event_ids):
-        query = select(Event.id, Source.arn, Record.message_id).join(Record, Record.id == Event.left_record_id)
+        columns = (Event.id, Source.arn, Source.kind, Record.message_id, Record.attributes)
+        query = select(*columns).join(Record, Record.id == Event.left_record_id)
         query = query.join(Source, Source.id == Record.source_id).where(Event.id.in_(some))
-        found.update((row.id, Left(row.arn, row.message_id)) for row in session.execute(query))
+        for row in session.execute(query):
+            key = str(row.attributes.get("Key", "")) if row.kind == "s3" else ""
+            found[row.id] = Left(row.arn, row.message_id, key)
     return found
 
 
+def has_left(session: Session, redrive_id: int) -> bool:
+    """Return whether some of a plan's events lie where they failed still, so that the redrive takes them from there."""
+    if not session.scalar(select(exists().where(Source.mode == "observe", Source.kind != "push"))):
+        return False
+    lies = exists().where(
+        RedriveItem.redrive_id == redrive_id, Event.id == RedriveItem.event_id, Event.left_record_id.is_not(None)
+    )
+    return bool(session.scalar(select(lies)))
+
+
 def note_taken(session: Session, event_ids: Collection[int]) -> None:
-    """Note that the messages of these events were taken from their queues: what is here is the only copy now."""
+    """Note that these events were taken from where they lay: what is here is the only copy now."""
     for some in parts(event_ids):
         taken = update(Event).where(Event.id.in_(some)).values(left_record_id=None, expires_at=None)
         session.execute(taken.execution_options(synchronize_session=False))

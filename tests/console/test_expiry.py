@@ -74,7 +74,7 @@ def test_the_event_says_until_when_aws_keeps_it(empty: FlaskClient) -> None:
     for name, words in said.items():
         (page,) = [page for page in pages if f"{name} in orders-capture" in page]
         assert words in page
-        assert ("left in its queue" in page) is (name != "ours")
+        assert ("left where it lay" in page) is (name != "ours")
 
 
 def test_where_nothing_can_be_lost_the_overview_does_not_speak_of_it(empty: FlaskClient) -> None:

@@ -48,7 +48,7 @@ def test_a_source_with_a_target_asks_for_sending_there_and_nowhere_else() -> Non
         ({"kind": "push"}, {}),
         (
             {"kind": "s3", "mode": "observe", "arn": "arn:aws:s3:::b/aws/lambda/"},
-            {"arn:aws:s3:::b": LIST_OBJECTS, "arn:aws:s3:::b/aws/lambda/*": READ_OBJECTS},
+            {"arn:aws:s3:::b": LIST_OBJECTS, "arn:aws:s3:::b/aws/lambda/*": READ_OBJECTS + DELETE_OBJECTS},
         ),
         (
             {"kind": "s3", "mode": "collect", "arn": "arn:aws:s3:::b"},

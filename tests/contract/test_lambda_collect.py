@@ -210,6 +210,8 @@ def test_an_object_is_read_within_a_limit_and_only_if_it_is_text(make_objects: C
     assert [ref.key for ref in source.list_after("", most=2)] == ["binary", "fine"]
     assert [ref.key for ref in source.list_after("fine")] == ["large"]
 
+    assert source.current("fine") == refs["fine"]
+    assert source.current("nobody/put/that#there") is None
     fine, binary = source.fetch(refs["fine"]), source.fetch(refs["binary"])
     assert getattr(fine, "body", None) == '{"a":1}'
     assert isinstance(binary, Skip)

@@ -1,10 +1,10 @@
-"""A redrive of what was left in its queue takes it from there first, or says that it has gone."""
+"""A redrive of what was left in its queue or bucket takes it from there, or says that it has gone."""
 
 from __future__ import annotations
 
 import pytest
 
-from deadletter.event import ReceivedMessage
+from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome
 from deadletter.store import read, write
@@ -13,7 +13,7 @@ from deadletter.store.redrives.rows import list_items
 from deadletter.store.rows import EventRow, ItemRow
 from deadletter.store.sources import add_source
 from tests.factories import ADA, FUNCTION, NOW, QUEUE, make_message
-from tests.fakes import FakeSource, FakeTarget, fails, succeeds
+from tests.fakes import FakeObjects, FakeSource, FakeTarget, fails, succeeds
 from tests.worker.conftest import World
 
 
@@ -25,6 +25,21 @@ def observe(world: World, count: int) -> FakeSource:
     assert world.worker().run(once=True)
     assert len(source.visible) == count
     return source
+
+
+PREFIX = "arn:aws:s3:::bucket/aws/lambda/"
+
+
+def list_objects(world: World, count: int) -> FakeObjects:
+    """Let *count* failures be read from a bucket, and left there."""
+    world.add_source()  # a bucket does not say whose it is, and this says which account is ours
+    with write(world.engine) as session:
+        add_source(session, PREFIX, target=TargetRef(TargetKind.LAMBDA, FUNCTION), by=ADA, now=NOW)
+    objects = world.objects.setdefault(PREFIX, FakeObjects())
+    objects.contents.update({f"aws/lambda/{n}#{n}": f'{{"order": {n}}}' for n in range(count)})
+    assert world.worker().run(once=True)
+    assert all(row.left_record_id for row in events(world))
+    return objects
 
 
 def redrive(world: World, target: FakeTarget) -> int:
@@ -127,3 +142,36 @@ def test_a_message_that_could_not_be_deleted_is_stored_no_second_time(world: Wor
 
     assert world.show(redrive_id).succeeded == 1
     assert len(events(world)) == 1
+
+
+def test_an_object_that_was_left_is_sent_and_deleted(each_world: World) -> None:
+    objects = list_objects(each_world, 3)
+    target = FakeTarget(succeeds, batch_size=1)
+    redrive_id = redrive(each_world, target)
+
+    assert each_world.show(redrive_id).succeeded == len(target.received) == 3
+    assert objects.contents == {}
+    assert [row.left_record_id for row in events(each_world)] == [None] * 3
+
+
+def test_an_object_whose_event_fails_again_is_left(world: World) -> None:
+    objects = list_objects(world, 2)
+    redrive_id = redrive(world, FakeTarget(fails(), batch_size=1))
+
+    assert world.show(redrive_id).failed_again == 2
+    assert (len(objects.contents), objects.deleted) == (2, [])
+    assert all(row.left_record_id for row in events(world))
+
+
+def test_an_object_that_has_gone_or_holds_something_else_by_now_is_not_sent(world: World) -> None:
+    objects = list_objects(world, 3)
+    del objects.contents["aws/lambda/0#0"]
+    objects.etags["aws/lambda/1#1"] = "e2"
+    target = FakeTarget(succeeds, batch_size=1)
+    redrive_id = redrive(world, target)
+
+    assert [outgoing.payload for outgoing in target.received] == ['{"order": 2}']
+    skipped = [item.reason or "" for item in items(world, redrive_id) if item.outcome is Outcome.SKIPPED]
+    assert len(skipped) == 2
+    assert all("has gone from bucket, or holds something else by now" in reason for reason in skipped)
+    assert objects.deleted == ["aws/lambda/2#2"]
