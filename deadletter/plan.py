@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from deadletter.event import Producer, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.outcome import EventStatus, Outcome
-from deadletter.preflight import Protection, is_protected
+from deadletter.planned import PlannedItem, PlannedTarget, RedrivePlan, lines_of
+from deadletter.preflight import Protection
 
 INVOCATIONS = ("RequestResponse", "Event")
 """How a function may be invoked: answering with the outcome, or by way of Lambda's own queue."""
@@ -71,11 +71,11 @@ class Candidate:
     """One event that was chosen, as far as the plan needs to know it.
 
     `target` is where it would go by itself: as its record says, else as its source says. `by_id` says that a person
-    named this very event; `payload_is_json` whether a function could be invoked with it. `protection` is what its
-    handler's idempotency record says, None where the target has no settings for that, and its reason a sentence where
-    it needs one. `edited` is the SHA-256 (hex) of the payload that goes in the original's place; `cannot_edit` why the
-    edit that was asked for does not fit it. `account` is its source's; empty where that names none. `failures` is how
-    often it failed for good, the first time among them.
+    named this very event; `payload_is_json` whether a function could be invoked with it, None where nobody looked and
+    it is taken for one. `protection` is what its handler's idempotency record says, None where the target has no
+    settings for that, and its reason a sentence where it needs one. `edited` is the SHA-256 (hex) of the payload that
+    goes in the original's place; `cannot_edit` why the edit that was asked for does not fit it. `account` is its
+    source's; empty where that names none. `failures` is how often it failed for good, the first time among them.
     """
 
     event_id: int
@@ -87,7 +87,7 @@ class Candidate:
     reason: str | None = None
     target: TargetRef | None = None
     by_id: bool = False
-    payload_is_json: bool = True
+    payload_is_json: bool | None = True
     protection: Protection | None = None
     protection_reason: str | None = None
     edited: str | None = None
@@ -96,63 +96,6 @@ class Candidate:
     place: Place | None = None
     failures: int = 1
     last_outcome: Outcome | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedItem:
-    """One event of the plan: where it goes, or the sentence that says why it does not."""
-
-    event_id: int
-    target: TargetRef | None
-    skip: str | None = None
-    protection: Protection | None = None
-    protection_reason: str | None = None
-    edited: str | None = None
-    message_group: str | None = None
-    message_order: str | None = None
-    """A FIFO queue with the event's message group there, and a text by which the group's events sort."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTarget:
-    """How many of the plan's events go to one target, and why there. `invocation` is None for queues."""
-
-    target: TargetRef
-    count: int
-    why: str
-    invocation: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RedrivePlan:
-    """A redrive before anyone confirmed it. It changes nothing.
-
-    `items` are in the order of sending, oldest failure first. `digest` (SHA-256, hex) stands for what would be sent
-    and how; the rate is not in it. `oldest_at` is the time of failure of the oldest event that would be sent.
-    `seconds` is how long sending takes.
-    """
-
-    items: tuple[PlannedItem, ...]
-    targets: tuple[PlannedTarget, ...]
-    digest: str
-    oldest_at: datetime | None
-    seconds: float
-
-    @property
-    def count(self) -> int:
-        """How many events would be sent."""
-        return sum(line.count for line in self.targets)
-
-    @property
-    def protected(self) -> int:
-        """How many of those that would be sent their handler's own record keeps from being done twice."""
-        going = (item.protection for item in self.items if item.skip is None)
-        return sum(state is not None and is_protected(state) for state in going)
-
-    @property
-    def states(self) -> Mapping[Protection, int]:
-        """How many events are in each state of the idempotency pre-flight, skipped ones among them."""
-        return Counter(item.protection for item in self.items if item.protection is not None)
 
 
 def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
@@ -190,40 +133,17 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
     ]
     return RedrivePlan(
         items=items,
-        targets=_summary(going, chosen_by_hand=override is not None, invocation=invocation),
-        digest=digest_of((_as_row(item) for item in items), invocation),
+        targets=summarize(((*each, 1) for each in going), chosen_by_hand=override is not None, invocation=invocation),
         oldest_at=going[0][0].occurred_at if going else None,
         seconds=len(going) / rate,
+        invocation=invocation,
     )
-
-
-DigestRow = tuple[int, str | None, str | None, str | None, str | None]
-"""Event id, the target's kind, its ARN, why it is skipped, digest of the edited payload."""
 
 
 def _order(candidate: Candidate) -> tuple[datetime, str, int]:
     """Return what events are sent by: the oldest failure first, within a group as its queue numbered them."""
     number = candidate.place.number if candidate.place else ""
     return candidate.occurred_at, f"{number:0>40}", candidate.event_id
-
-
-def digest_of(rows: Iterable[DigestRow], invocation: str) -> str:
-    """Return the SHA-256 (hex) of what a plan says: every event, and where it goes or why it does not.
-
-    *rows* are in the order of sending; none is kept.
-    """
-    digest = hashlib.sha256(invocation.encode())
-    for event_id, kind, arn, skip, edited in rows:
-        where = f"skip {skip}" if skip else f"{kind} {arn}"
-        where += f" edited {edited}" if edited else ""
-        digest.update(f"\n{event_id} {where}".encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-def _as_row(item: PlannedItem) -> DigestRow:
-    if item.target is None:
-        return item.event_id, None, None, item.skip, item.edited
-    return item.event_id, item.target.kind.value, item.target.arn, item.skip, item.edited
 
 
 def held_back(candidate: Candidate, after: int) -> str | None:
@@ -296,7 +216,7 @@ def _skip_reason(candidate: Candidate, target: TargetRef | None, *, named: bool)
         return candidate.reason or "Its record does not hold the event, so there is nothing to send."
     if target is None:
         return "No target is known for it. Say where: give its source a target, or choose one for this redrive."
-    if target.kind is TargetKind.LAMBDA and not candidate.payload_is_json:
+    if target.kind is TargetKind.LAMBDA and candidate.payload_is_json is False:
         return "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
     return candidate.cannot_edit
 
@@ -311,15 +231,15 @@ def _status_reason(candidate: Candidate) -> str | None:
     return None
 
 
-def _summary(
-    going: Sequence[tuple[Candidate, TargetRef]], *, chosen_by_hand: bool, invocation: str
+def summarize(
+    going: Iterable[tuple[Candidate, TargetRef, int]], *, chosen_by_hand: bool, invocation: str
 ) -> tuple[PlannedTarget, ...]:
-    lines = Counter(
-        (target, _why(each, target, chosen_by_hand=chosen_by_hand), _invocation(each, target, invocation))
-        for each, target in going
-    )
-    ordered = sorted(lines.items(), key=lambda line: (-line[1], line[0][0].arn, line[0][1], line[0][2] or ""))
-    return tuple(PlannedTarget(target, count, why, how) for (target, why, how), count in ordered)
+    """Return a plan's lines: of each kind of event that goes, where, and how many."""
+    lines: Counter[tuple[TargetRef, str, str | None]] = Counter()
+    for each, target, count in going:
+        why = _why(each, target, chosen_by_hand=chosen_by_hand)
+        lines[target, why, _invocation(each, target, invocation)] += count
+    return lines_of(lines)
 
 
 def _invocation(candidate: Candidate, target: TargetRef, chosen: str) -> str | None:

@@ -69,6 +69,10 @@ def rebuild(  # noqa: PLR0913 - what an event on its way out is made of, each by
     )
 
 
+MAY_NOT_BE_JSON = frozenset({Producer.LAMBDA_ASYNC_DLQ, Producer.UNRECOGNISED})
+"""Anybody may write to their queues. What others tell of, a function was invoked with, or it will be wrapped."""
+
+
 def payload_is_json(event: FailedEvent) -> bool:
     """Return whether a function could be invoked with what *event* failed on."""
     if event.producer in _WRAPPED:

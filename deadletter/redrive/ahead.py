@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.event import TargetRef
-from deadletter.plan import HOLD_AFTER, Candidate, RedrivePlan, plan_redrive
+from deadletter.plan import HOLD_AFTER, Candidate, plan_redrive
+from deadletter.planned import RedrivePlan, Totals
 from deadletter.ports import OpenRecords
 from deadletter.redrive.editing import Edit, Edited, edit_all
 from deadletter.redrive.preflight import Checked, check
@@ -56,7 +57,7 @@ def look_ahead(
     return choice.plan([_knowing(candidate, edited, checked) for candidate in candidates]), edited
 
 
-def preflight_facts(plan: RedrivePlan, *, skip_done: bool) -> Mapping[str, Any] | None:
+def preflight_facts(plan: Totals, *, skip_done: bool) -> Mapping[str, Any] | None:
     """Return what a redrive keeps of its pre-flight; None where no target has settings for one."""
     if not plan.states:
         return None
@@ -69,18 +70,9 @@ def preflight_facts(plan: RedrivePlan, *, skip_done: bool) -> Mapping[str, Any] 
     }
 
 
-def edit_facts(edit: Edit | None, edited: Edited, by: Actor) -> Mapping[str, Any] | None:
-    """Return what a redrive keeps of its edit; None where originals are sent."""
-    if edit is None:
-        return None
-    return {
-        "how": edit.how,
-        "text": edit.text,
-        "by": by.name,
-        "changed": len(edited.payloads),
-        "unchanged": edited.unchanged,
-        "unfit": len(edited.unfit),
-    }
+def edit_facts(edit: Edit | None, counts: Mapping[str, int], by: Actor) -> Mapping[str, Any] | None:
+    """Return what a redrive keeps of its edit, *counts* as of `Edited`; None where originals are sent."""
+    return None if edit is None else {"how": edit.how, "text": edit.text, "by": by.name, **counts}
 
 
 def _knowing(candidate: Candidate, edited: Edited, checked: Mapping[int, Checked]) -> Candidate:

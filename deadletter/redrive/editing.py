@@ -59,6 +59,10 @@ class Edited:
         payload = self.payloads.get(event_id)
         return None if payload is None else hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def counts(self) -> dict[str, int]:
+        """Return how many events it changes, leaves as they are, and does not fit."""
+        return {"changed": len(self.payloads), "unchanged": self.unchanged, "unfit": len(self.unfit)}
+
 
 def edit_all(session: Session, event_ids: Sequence[int], edit: Edit | None) -> Edited:
     """Return what *edit* makes of the events."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -11,23 +11,20 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
-from deadletter.approval import why_approval
 from deadletter.errors import BadInput, ChangedSincePlan
-from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, Producer, TargetKind, TargetRef, account_of
+from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
-from deadletter.parse import parse_message
-from deadletter.plan import INVOCATIONS, Candidate, RedrivePlan
+from deadletter.plan import INVOCATIONS
 from deadletter.ports import OpenRecords
-from deadletter.rebuild import payload_is_json
-from deadletter.redrive.ahead import Choice, edit_facts, look_ahead, preflight_facts
+from deadletter.redrive.ahead import Choice
 from deadletter.redrive.editing import Edit
+from deadletter.redrive.making import Asked, make
 from deadletter.settings import Settings
-from deadletter.store import read, write
+from deadletter.store import write
 from deadletter.store.audit import note
-from deadletter.store.redrives import approvals, edits, get_redrive, plans, selections
+from deadletter.store.redrives import approvals, get_redrive, plans
 from deadletter.store.rows import RedriveRow
-from deadletter.store.sources import list_source_arns
 
 DEFAULT_SETTLE_S = 3_600.0
 """How long silence has to last before it counts as success, where neither the settings nor the target say."""
@@ -41,9 +38,6 @@ _ARNS = {
 
 CAREFUL = Manner()
 """What a redrive does unless it is told otherwise: a canary of five, then twice as many until the full rate."""
-
-# A function was invoked with it before, or it will be wrapped or looked up: it is JSON by nature.
-_ALWAYS_JSON = frozenset(Producer) - {Producer.LAMBDA_ASYNC_DLQ, Producer.UNRECOGNISED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,42 +86,25 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     """
     rate = settings.rate if rate is None else rate
     _check(rate, invocation)
-    with read(engine) as session:
-        candidates = selections.list_candidates(session, selection)
-        if not candidates:
-            raise BadInput(_nothing(selection))
-        known = _at_home(session, _with_payload_facts(session, candidates, target), target)
-        title = selections.title_of(session, selection)
-        accounts, hold_after = settings.allowed_accounts, settings.hold_after
-        choice = Choice(target, rate, invocation, edit, skip_done=skip_done, accounts=accounts, hold_after=hold_after)
-        plan, edited = look_ahead(session, known, choice, open_records, now)
-    with write(engine) as session:
-        redrive_id = plans.create(
-            session,
-            plan,
-            title=title,
-            selection=_as_data(selection),
-            invocation=invocation,
-            rate=rate,
-            share=settings.share,
-            **_columns(manner),
-            asked_by=asked_by.name,
-            planned_at=now,
-            needs_approval=_why_approval(settings, plan),
-            settle_s=DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
-            preflight=preflight_facts(plan, skip_done=skip_done),
-            edit=edit_facts(edit, edited, asked_by),
-        )
-        edits.add(session, redrive_id, edited.payloads, how=edit.how if edit else "", by=asked_by, now=now)
-        details = {"title": title, "count": plan.count, "digest": plan.digest}
-        details |= {"edit": edit.how, "edited": len(edited.payloads)} if edit else {}
-        note(session, asked_by, "plan", "redrive", redrive_id, details=details, now=now)
-        return redrive_id
-
-
-def _why_approval(settings: Settings, plan: RedrivePlan) -> str | None:
-    arns = [line.target.arn for line in plan.targets]
-    return why_approval(settings.approval, count=plan.count, target_arns=arns)
+    choice = Choice(
+        target,
+        rate,
+        invocation,
+        edit,
+        skip_done=skip_done,
+        accounts=settings.allowed_accounts,
+        hold_after=settings.hold_after,
+    )
+    columns = {
+        "selection": _as_data(selection),
+        "invocation": invocation,
+        "rate": rate,
+        "share": settings.share,
+        "asked_by": asked_by.name,
+        "planned_at": now,
+        "settle_s": DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
+    } | _columns(manner)
+    return make(engine, Asked(selection, choice, open_records, settings.approval, asked_by, now, columns))
 
 
 def start(  # noqa: PLR0913 - what a person confirms, each by its name
@@ -217,21 +194,6 @@ def parse_target(arn: str) -> TargetRef:
     )
 
 
-def _at_home(session: Session, candidates: Iterable[Candidate], override: TargetRef | None) -> list[Candidate]:
-    """Return *candidates*, those of sources whose ARN names no account (buckets) with the account that they stand in.
-
-    That is their target's, where a source of that account is registered: whoever registered it said that it is theirs.
-    """
-    ours = {account for arn in list_source_arns(session).values() if (account := account_of(arn))}
-
-    def home(candidate: Candidate) -> str:
-        target = override or candidate.target
-        account = account_of(target.arn) if target else ""
-        return account if account in ours else ""
-
-    return [each if each.account else replace(each, account=home(each)) for each in candidates]
-
-
 def _check(rate: float, invocation: str) -> None:
     check_rate(rate)
     if invocation not in INVOCATIONS:
@@ -242,37 +204,6 @@ def _columns(manner: Manner) -> dict[str, Any]:
     """Return a manner as the columns of a redrive."""
     values = {field.name: getattr(manner, field.name) for field in fields(manner)}
     return values | {"window": None if manner.window is None else str(manner.window)}
-
-
-def _with_payload_facts(
-    session: Session, candidates: Sequence[Candidate], override: TargetRef | None
-) -> Iterable[Candidate]:
-    """Return *candidates*, knowing what their targets ask: whether a payload is JSON, and its place in a FIFO queue."""
-    unsure = [candidate.event_id for candidate in candidates if _may_not_be_json(candidate, override)]
-    bad = {
-        event_id
-        for event_id, message in selections.iter_messages(session, unsure)
-        if not payload_is_json(parse_message(message))
-    }
-    ordered = [each.event_id for each in candidates if (to := override or each.target) and to.arn.endswith(".fifo")]
-    places = selections.list_places(session, ordered)
-    return (
-        replace(each, payload_is_json=each.event_id not in bad, place=places.get(each.event_id))
-        if each.event_id in bad or each.event_id in places
-        else each
-        for each in candidates
-    )
-
-
-def _may_not_be_json(candidate: Candidate, override: TargetRef | None) -> bool:
-    target = override or candidate.target
-    return target is not None and target.kind is TargetKind.LAMBDA and candidate.producer not in _ALWAYS_JSON
-
-
-def _nothing(selection: EventFilter | Sequence[int]) -> str:
-    if not isinstance(selection, EventFilter):
-        return "None of the events that you selected exists. Select some, then plan again."
-    return f"No event matches {selection.to_query() or 'the filter'}. Widen the filter, then plan again."
 
 
 def _as_data(selection: EventFilter | Sequence[int]) -> dict[str, str | list[int]]:

@@ -10,6 +10,7 @@ from deadletter.event import FailedEvent, ReceivedMessage, Redrivable, TargetRef
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import EventStatus
 from deadletter.parse import label_and_digest
+from deadletter.rebuild import MAY_NOT_BE_JSON, payload_is_json
 from deadletter.store import sealing
 from deadletter.store.lookups import wanted
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
@@ -50,6 +51,7 @@ PAYLOAD = (
     "label",
     "payload_digest",
     "payload_bytes",
+    "payload_is_json",
     "target_kind",
     "target_arn",
     "redrivable",
@@ -157,6 +159,7 @@ def _payload(parsed: Parsed) -> dict[str, Any]:
         "label": kept(label, MAX_NAME),
         "payload_digest": digest,
         "payload_bytes": None if text is None else len(text.encode("utf-8", "surrogatepass")),
+        "payload_is_json": payload_is_json(event) if event.producer in MAY_NOT_BE_JSON else None,
         "target_kind": target and target.kind.value,
         "target_arn": target and kept(target.arn, MAX_NAME),
         "redrivable": (Redrivable.REFETCH if missing else event.redrivable).value,

@@ -74,6 +74,8 @@ class Event(Base):
     payload_digest: Mapped[str | None]
     """SHA-256 of the payload's canonical JSON (or of its text): whether two records are of the same event."""
     payload_bytes: Mapped[int | None]
+    payload_is_json: Mapped[bool | None]
+    """Whether a function could be invoked with it; None where it always could, or nobody looked."""
     target_kind: Mapped[str | None]
     target_arn: Mapped[str | None]
     """Where it would be sent: as its record says, else as its source says."""

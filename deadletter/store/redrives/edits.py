@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, insert, select
@@ -17,7 +18,9 @@ from deadletter.store import models
 from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.selections import received
 from deadletter.store.rows import Page
-from deadletter.store.rowset import parts
+
+_AT_ONCE = 100
+"""Payloads, of up to 1 MiB, in one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +43,21 @@ class EditRow:
 
 
 def add(  # noqa: PLR0913 - what an edit says, each by its name
-    session: Session, redrive_id: int, payloads: Mapping[int, str], *, how: str, by: Actor, now: datetime
+    session: Session, redrive_id: int, payloads: Iterable[tuple[int, str]], *, how: str, by: Actor, now: datetime
 ) -> None:
-    """Write down the edited payloads of a plan, by event id."""
-    for some in parts(list(payloads)):
+    """Write down the edited payloads of a plan, with their events' ids; few are held at a time."""
+    left = iter(payloads)
+    while some := list(islice(left, _AT_ONCE)):
         rows = [
             {
                 "redrive_id": redrive_id,
                 "event_id": event_id,
-                "payload": payloads[event_id].encode("utf-8", "surrogatepass"),
+                "payload": payload.encode("utf-8", "surrogatepass"),
                 "how": how,
                 "made_by": by.name,
                 "made_at": now,
             }
-            for event_id in some
+            for event_id, payload in some
         ]
         session.execute(insert(models.Edit), rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, cast
@@ -12,12 +12,15 @@ from sqlalchemy import ColumnElement, CursorResult, Select, and_, func, insert, 
 from sqlalchemy.orm import Session
 
 from deadletter.errors import ChangedSincePlan, IllegalMove
+from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus, check_redrive_move
-from deadletter.plan import PlannedItem, RedrivePlan, digest_of
+from deadletter.plan import summarize
+from deadletter.planned import Digest, PlannedItem, PlannedTarget, Totals, digest_of, rows_of
 from deadletter.store import models
 from deadletter.store.engine import is_postgres
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.care import begin
+from deadletter.store.redrives.kinds import Kind, insert_items
 from deadletter.store.redrives.lanes import ensure
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.rowset import parts
@@ -26,29 +29,57 @@ _ROWS = 1_000
 """Items written by one statement."""
 
 
-def create(session: Session, plan: RedrivePlan, **given: Any) -> int:  # noqa: ANN401 - columns of the redrive
-    """Write *plan* down as a redrive that is `planned`; return its id.
+def create(session: Session, totals: Totals, items: Iterable[PlannedItem], **given: Any) -> models.Redrive:  # noqa: ANN401 - columns of the redrive
+    """Write a plan down, its *items* in the order of sending; return its redrive, which is `planned`.
 
     *given* are the columns that the plan does not say: `title`, `selection`, `invocation`, `rate`, `asked_by`,
     `planned_at`, `settle_s`, `preflight`, `edit`.
     """
-    redrive = models.Redrive(
-        status=RedriveStatus.PLANNED,
-        targets=_target_lines(plan),
-        digest=plan.digest,
-        oldest_at=plan.oldest_at,
-        last_event_id=session.scalar(select(func.max(models.Event.id))) or 0,
-        n_planned=len(plan.items),
-        n_waiting=plan.count,
-        n_skipped=len(plan.items) - plan.count,
-        **given,
-    )
+    redrive = _begin(session, **given)
+    digest, position = Digest(redrive.invocation), 0
+    left = iter(items)
+    while chunk := list(islice(left, _ROWS)):
+        digest.add(rows_of(chunk))
+        rows = [_item_values(redrive.id, position + n, item) for n, item in enumerate(chunk)]
+        session.execute(insert(models.RedriveItem), rows)
+        position += len(chunk)
+    redrive.targets, redrive.oldest_at, redrive.digest = _target_lines(totals.targets), totals.oldest_at, digest.text()
+    redrive.n_planned, redrive.n_waiting = totals.planned, totals.count
+    redrive.n_skipped = totals.planned - totals.count
+    return redrive
+
+
+def create_of_kinds(
+    session: Session,
+    chosen: EventFilter | Sequence[int],
+    decided: Sequence[tuple[Kind, PlannedItem]],
+    *,
+    by_hand: bool,
+    **given: Any,  # noqa: ANN401 - columns of the redrive
+) -> models.Redrive:
+    """Write down the plan of the *chosen* events, decided by their kinds; return its redrive, which is `planned`.
+
+    *by_hand* says that a person chose the target; *given* are columns as for `create`.
+    """
+    redrive = _begin(session, **given)
+    wrote = insert_items(session, redrive.id, chosen, decided)
+    going = [each for each in wrote if each.item.skip is None]
+    lines = [(each.kind.candidate, each.item.target, each.count) for each in going if each.item.target]
+    redrive.targets = _target_lines(summarize(lines, chosen_by_hand=by_hand, invocation=redrive.invocation))
+    redrive.oldest_at = min((each.oldest_at for each in going), default=None)
+    redrive.n_planned, redrive.n_waiting = sum(each.count for each in wrote), sum(each.count for each in going)
+    redrive.n_skipped = redrive.n_planned - redrive.n_waiting
+    redrive.digest = digest_of_items(session, redrive.id, redrive.invocation)
+    return redrive
+
+
+def _begin(session: Session, **given: Any) -> models.Redrive:  # noqa: ANN401 - columns of the redrive
+    """Write down a redrive whose plan follows."""
+    last = session.scalar(select(func.max(models.Event.id))) or 0
+    redrive = models.Redrive(status=RedriveStatus.PLANNED, targets=[], digest="", last_event_id=last, **given)
     session.add(redrive)
     session.flush()
-    rows = (_item_values(redrive.id, position, item) for position, item in enumerate(plan.items))
-    while chunk := list(islice(rows, _ROWS)):
-        session.execute(insert(models.RedriveItem), chunk)
-    return redrive.id
+    return redrive
 
 
 def check_start(session: Session, redrive_id: int, digest: str) -> None:
@@ -116,7 +147,7 @@ def cancel_reason(by: str | None) -> str:
     return f"Cancelled by {by} before it was sent."
 
 
-def _target_lines(plan: RedrivePlan) -> list[dict[str, Any]]:
+def _target_lines(lines: Iterable[PlannedTarget]) -> list[dict[str, Any]]:
     return [
         {
             "kind": line.target.kind.value,
@@ -125,7 +156,7 @@ def _target_lines(plan: RedrivePlan) -> list[dict[str, Any]]:
             "why": line.why,
             "invocation": line.invocation,
         }
-        for line in plan.targets
+        for line in lines
     ]
 
 

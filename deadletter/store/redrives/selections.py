@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, Redrivable, TargetKind, TargetRef, account_of
@@ -13,11 +13,14 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, GroupState, Outcome
 from deadletter.plan import Candidate, Place
 from deadletter.store import models
-from deadletter.store.rowset import parts
+from deadletter.store.rowset import one_of, parts
 from deadletter.store.selection import event_conditions
 
 _AT_ONCE = 100
 """How many bodies, of up to 1 MiB, are held at a time."""
+
+_IN_PART = 1_000
+"""Events that a plan looks at together."""
 
 _COLUMNS = tuple(
     getattr(models.Event, name)
@@ -33,6 +36,7 @@ _COLUMNS = tuple(
         "target_arn",
         "failures",
         "last_outcome",
+        "payload_is_json",
     )
 )
 
@@ -42,13 +46,30 @@ _SELECT: Select[Any] = select(*_COLUMNS, models.Source.arn.label("source_arn")).
 )
 
 
-def list_candidates(session: Session, selection: EventFilter | Sequence[int]) -> list[Candidate]:
-    """Return what a plan needs to know of the events that *selection* means, in any order."""
+def iter_candidates(
+    session: Session, selection: EventFilter | Sequence[int], *, in_part: int = _IN_PART
+) -> Iterator[list[Candidate]]:
+    """Yield what a plan needs to know of the events that *selection* means, oldest failure first, in small parts.
+
+    Events that failed at the same time are in the same part: in what order they are sent, their queue may say.
+    """
+    event, by_id = models.Event, not isinstance(selection, EventFilter)
+    query = _SELECT.where(*conditions_of(session, selection)).order_by(event.occurred_at, event.id)
+    part: list[Candidate] = []
+    for row in session.execute(query.execution_options(yield_per=in_part)):
+        if len(part) >= in_part and row.occurred_at != part[-1].occurred_at:
+            yield part
+            part = []
+        part.append(_candidate(row, by_id=by_id))
+    if part:
+        yield part
+
+
+def conditions_of(session: Session, selection: EventFilter | Sequence[int]) -> Sequence[ColumnElement[bool]]:
+    """Return what an event must meet to be one of *selection*."""
     if isinstance(selection, EventFilter):
-        query = _SELECT.where(*event_conditions(session, selection))
-        return [_candidate(row, by_id=False) for row in session.execute(query)]
-    queries = (_SELECT.where(models.Event.id.in_(some)) for some in parts(set(selection)))
-    return [_candidate(row, by_id=True) for query in queries for row in session.execute(query)]
+        return event_conditions(session, selection)
+    return [one_of(session, models.Event.id.expression, sorted(set(selection)))]
 
 
 def iter_messages(session: Session, event_ids: Sequence[int]) -> Iterator[tuple[int, ReceivedMessage]]:
@@ -125,4 +146,5 @@ def _candidate(row: Row[Any], *, by_id: bool) -> Candidate:
         account=account_of(row.source_arn),
         failures=row.failures,
         last_outcome=Outcome(row.last_outcome) if row.last_outcome else None,
+        payload_is_json=row.payload_is_json,
     )
