@@ -7,20 +7,30 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 
-def copy_new(session: Session, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> set[int]:
+def copy_new(session: Session, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> set[int]:
     """Insert *rows* in their order, but not what is there already; return the ids of those that are new.
 
-    COPY knows no ON CONFLICT, so they go through a temporary table that each connection keeps, emptied at the
-    transaction's end. *names* has `id`, whose values grow from call to call.
+    COPY knows no ON CONFLICT. Callers have looked already for what is there, so nearly always all rows are new: they
+    are copied straight in, and only when another transaction was first with some is that undone and done the long way.
+    *names* has `id`, whose values grow from call to call.
 
     Raises:
         DBAPIError: As for any other statement.
     """
     connection = session.connection()
+    try:
+        with connection.begin_nested():
+            return set(_copy(connection, f"COPY {table} ({', '.join(names)}) FROM STDIN", rows, names.index("id")))
+    except IntegrityError:
+        return _copy_staged(connection, table, names, rows)
+
+
+def _copy_staged(connection: Connection, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> set[int]:
+    """Go through a temporary table that each connection keeps, emptied at the transaction's end."""
     columns, staging = ", ".join(names), f"staging_{table}"
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {staging} (LIKE {table}) ON COMMIT DELETE ROWS")
     ids = _copy(connection, f"COPY {staging} ({columns}) FROM STDIN", rows, names.index("id"))

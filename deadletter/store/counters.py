@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import FromClause, Integer, Table, Update, bindparam, case, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    case,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from deadletter.outcome import EventStatus
-from deadletter.store.engine import insert_for
-from deadletter.store.instant import hour_of
+from deadletter.store.engine import is_postgres
+from deadletter.store.instant import Instant, hour_of
 from deadletter.store.models import Group, GroupHour, GroupSource, SourceHour
 
 EMPTY = "empty"
@@ -55,16 +69,16 @@ class Deltas:
             self.seen[group_id] = min(first, at), max(last, at)
 
     def write(self, session: Session) -> None:
-        """Add everything to the counters, in at most four statements."""
+        """Add everything to the counters, in at most five statements."""
         changed = sorted(self.groups.keys() | self.seen.keys())
         if changed:
-            session.connection().execute(_UPDATE_GROUP, [self._group(group_id) for group_id in changed])
-        for table, keys, counts in (
-            (GroupSource, ("group_id", "source_id", "producer"), self.group_sources),
-            (GroupHour, ("group_id", "hour"), self.group_hours),
-            (SourceHour, ("source_id", "hour"), self.source_hours),
+            _update_groups(session, [self._group(group_id) for group_id in changed])
+        for model, counts in (
+            (GroupSource, self.group_sources),
+            (GroupHour, self.group_hours),
+            (SourceHour, self.source_hours),
         ):
-            _add(session, table.__table__, keys, counts)
+            _add(session, cast("Table", model.__table__), counts)
 
     def _group(self, group_id: int) -> dict[str, Any]:
         counts = self.groups.get(group_id, Counter())
@@ -73,35 +87,72 @@ class Deltas:
         return {"group": group_id, "first": first, "last": last, "more_failures": self.failures[group_id]} | changes
 
 
-def _update_group() -> Update:
-    group = Group.__table__.c
-    after = {status: group[f"n_{status}"] + bindparam(f"more_{status}") for status in EventStatus}
+def _update_group(given: Any) -> Update:  # noqa: ANN401 - SQLAlchemy's columns are no Mapping
+    """Return the statement that changes a group by what is *given* for it: parameters, or a row's columns."""
+    group = _GROUP.c
+    after = {status: group[f"n_{status}"] + given[f"more_{status}"] for status in EventStatus}
     # The first status, in this order, that any event of the group has.
     derived = case(*[(n > 0, status.value) for status, n in after.items()], else_=EMPTY)
-    regressed = (group.status == EventStatus.RESOLVED.value) & (bindparam("more_failures", type_=Integer()) > 0)
+    regressed = (group.status == EventStatus.RESOLVED.value) & (given["more_failures"] > 0)
     is_open = (after[EventStatus.UNRESOLVED] > 0) | (after[EventStatus.REDRIVING] > 0)
-    first, last = (bindparam(name, type_=group.first_seen.type) for name in ("first", "last"))
+    first, last = given["first"], given["last"]
     return (
-        update(cast("Table", Group.__table__))
-        .where(group.id == bindparam("group"))
+        update(_GROUP)
+        .where(group.id == given["group"])
         .values({f"n_{status}": n for status, n in after.items()} | {"status": derived})
         .values(
             regressed_at=case((~is_open, None), (regressed, last), else_=group.regressed_at),
             # To fail anew after it was resolved is news, however long it was to sleep.
             snoozed_until=case((is_open & regressed, None), else_=group.snoozed_until),
-            snooze_left=group.snooze_left - bindparam("more_failures", type_=Integer()),
+            snooze_left=group.snooze_left - given["more_failures"],
         )
         .values(first_seen=case((group.first_seen > first, first), else_=group.first_seen))
         .values(last_seen=case((group.last_seen < last, last), else_=group.last_seen))
     )
 
 
-_UPDATE_GROUP = _update_group()
+_GROUP = cast("Table", Group.__table__)
+_GIVEN: dict[str, Any] = {"group": BigInteger(), "first": Instant(), "last": Instant()} | {
+    f"more_{name}": Integer() for name in ("failures", *EventStatus)
+}
+_ONE_GROUP = _update_group({name: bindparam(name, type_=kind) for name, kind in _GIVEN.items()})
+_arrays = (bindparam(name, type_=ARRAY(kind)) for name, kind in _GIVEN.items())
+_MANY_GROUPS = _update_group(
+    func.unnest(*_arrays).table_valued(*(column(*each) for each in _GIVEN.items()), name="given").render_derived().c
+)
+_HELD_GROUPS = (
+    select(_GROUP.c.id)
+    .where(_GROUP.c.id == any_(bindparam("groups", type_=ARRAY(BigInteger))))
+    .order_by(_GROUP.c.id)
+    .with_for_update(key_share=True)
+)
 
 
-def _add(session: Session, rollup: FromClause, keys: Sequence[str], counts: Counter[Any]) -> None:
-    rows = [dict(zip((*keys, "n"), (*key, n), strict=True)) for key, n in sorted(counts.items()) if n]
+def _update_groups(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change groups, given by rising id. PostgreSQL changes them in whatever order it likes: they are held before."""
+    connection = session.connection()
+    if is_postgres(session):
+        arrays = {name: [row[name] for row in rows] for name in _GIVEN}
+        connection.execute(_HELD_GROUPS, {"groups": arrays["group"]})
+        connection.execute(_MANY_GROUPS, arrays)
+    else:
+        connection.execute(_ONE_GROUP, rows)
+
+
+def _add(session: Session, rollup: Table, counts: Counter[Any]) -> None:
+    """Add to a rollup, whose last column is the count; one statement, in the order of the keys."""
+    rows = [(*key, n) for key, n in sorted(counts.items()) if n]
     if rows:
-        statement = insert_for(session)(cast("Table", rollup))
-        total = statement.table.c.n + statement.excluded.n
-        session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_={"n": total}), rows)
+        postgres = is_postgres(session)
+        given: Any = tuple(map(list, zip(*rows, strict=True))) if postgres else rows
+        session.connection().exec_driver_sql(_upsert(rollup, in_arrays=postgres), given)
+
+
+@cache
+def _upsert(rollup: Table, *, in_arrays: bool) -> str:
+    keys = ", ".join(column.name for column in rollup.primary_key)
+    arrays = ", ".join(f"CAST(%s AS {column.type}[])" for column in rollup.c)
+    places = ", ".join("?" * len(rollup.c))
+    rows = f"SELECT * FROM unnest({arrays})" if in_arrays else f"VALUES ({places})"  # noqa: S608 - types of our own
+    more = f"ON CONFLICT ({keys}) DO UPDATE SET n = {rollup.name}.n + excluded.n"
+    return f"INSERT INTO {rollup.name} ({keys}, n) {rows} {more}"

@@ -21,6 +21,9 @@ from deadletter.settings import Settings
 BUSY_TIMEOUT_MS = 10_000
 """How long SQLite itself waits for another writer before it says that the database is locked."""
 
+LOCK_TIMEOUT_S = 10
+"""How long storing waits for another transaction's rows on PostgreSQL: what is not stored is not deleted either."""
+
 _ATTEMPTS = 6
 _POOL = {"hide_parameters": True, "pool_size": 10, "max_overflow": 30}
 _PRAGMAS = (
@@ -78,6 +81,12 @@ def is_postgres(session: Session) -> bool:
 def insert_for(session: Session) -> Callable[[Table], sqlite_dialect.Insert]:
     """Return the INSERT that knows ON CONFLICT. (Both have the same methods; one type has to stand for both.)"""
     return cast("Any", postgresql.insert) if is_postgres(session) else sqlite_dialect.insert
+
+
+def limit_waiting(session: Session) -> None:
+    """Let no statement of this transaction wait longer than `LOCK_TIMEOUT_S` for a lock of PostgreSQL's."""
+    if is_postgres(session):
+        session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
 
 
 def _snapshot(engine: Engine) -> dict[str, Any]:

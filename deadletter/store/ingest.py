@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from deadletter.outcome import EventStatus
 from deadletter.store import lookups, search
 from deadletter.store.counters import Deltas
+from deadletter.store.engine import limit_waiting
 from deadletter.store.failures import FailedAgain
 from deadletter.store.groups import ensure_groups
 from deadletter.store.incoming import Incoming, Parsed, differs, incoming, richness
@@ -83,6 +84,7 @@ def store_all(session: Session, batches: Mapping[int, Sequence[Parsed]], *, now:
     arrived = _unknown(session, batches, now)
     kinds = _Kinds()
     if arrived:
+        limit_waiting(session)
         deltas = Deltas()
         _store_events(session, _take_returned(session, arrived, kinds), kinds)
         _store_records(session, kinds)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, any_, bindparam, func, select, text, update
+from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
 
 from deadletter.store.copying import copy_new
@@ -44,7 +46,9 @@ def next_ids(session: Session, model: type[Base], n: int) -> Sequence[int]:
     """Return *n* ids that nothing has had before, for rows that name each other before they are written."""
     name = model.__tablename__
     if is_postgres(session):
-        serial = func.nextval(func.pg_get_serial_sequence(name, "id"))
+        # Found once, not once a row: hence the sub-query.
+        sequence = select(cast_to(func.pg_get_serial_sequence(name, "id"), REGCLASS)).scalar_subquery()
+        serial = func.nextval(sequence)
         return session.scalars(select(serial).select_from(func.generate_series(1, n))).all()
     last = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": name}) or 0
     return range(last + 1, last + n + 1)

@@ -2,14 +2,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus
 from deadletter.store import write
+from deadletter.store.ailing import ailment
 from deadletter.store.check import recount
+from deadletter.store.engine import BUSY_TIMEOUT_MS, limit_waiting
 from deadletter.store.ingest import Stored, store_all, store_messages
 from deadletter.store.queries import get_event, list_events, list_groups, status_counts
 from deadletter.store.rows import EventDetail
@@ -24,6 +27,8 @@ from tests.factories import (
     store_some,
 )
 from tests.statements import counted
+
+BUSY = "PRAGMA busy_timeout"
 
 
 def only_event(session: Session) -> EventDetail:
@@ -186,3 +191,19 @@ def test_any_number_of_messages_takes_the_same_number_of_statements(engine: Engi
 
     statements_for(7)
     assert statements_for(20) == statements_for(400) <= 20
+
+
+def test_storing_waits_ten_seconds_for_a_lock_and_the_next_transaction_is_as_before(engine: Engine) -> None:
+    asked, limited = ("SHOW lock_timeout", "10s") if engine.dialect.name == "postgresql" else (BUSY, BUSY_TIMEOUT_MS)
+    with write(engine) as session:
+        before = session.scalar(text(asked))
+    with write(engine) as session:
+        limit_waiting(session)
+        assert session.scalar(text(asked)) == limited
+    with write(engine) as session:
+        assert session.scalar(text(asked)) == before
+
+
+def test_a_lock_timeout_says_who_to_look_for() -> None:
+    said = ailment(OperationalError("COPY", None, Exception("canceling statement due to lock timeout")))
+    assert "pg_blocking_pids" in said
