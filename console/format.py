@@ -182,3 +182,18 @@ def _json_pieces(text: str) -> Iterator[Piece]:
         end = token.end()
     if end < len(text):
         yield Piece("", text[end:])
+
+
+_CALLS = {
+    "lambda": "Invoke",
+    "sqs": "SendMessage, attributes kept",
+    "sns": "Publish",
+    "eventbridge": "PutEvents",
+    "kinesis": "PutRecord",
+    "step-functions": "StartExecution",
+}
+
+
+def call(kind: str) -> str:
+    """Return by which call a target of that kind is sent to."""
+    return _CALLS[kind]

@@ -22,6 +22,8 @@ REDRIVE = {
     "sqs": ("sqs:SendMessage", "sqs:GetQueueAttributes"),
 }
 """What redriving to a target of each kind needs. All but the first are for reading the target's own limits."""
+ELSEWHERE = {"kinesis": ("kinesis:PutRecord",), "step-functions": ("states:StartExecution",)}
+"""What sending to a data stream or a state machine needs."""
 FANNING_OUT = {"sns": ("sns:Publish",), "eventbridge": ("events:PutEvents",)}
 """What sending to everybody behind a topic or a bus needs: only where a person chooses that."""
 
@@ -30,7 +32,7 @@ def policy_of(source: SourceRow) -> str:
     """Return the policy as indented JSON: reading the source, and sending to its target where it has one."""
     statements = _reading(source)
     if source.target_kind and source.target_arn:
-        statements.append(_allow("Redrive", (REDRIVE | FANNING_OUT)[source.target_kind], source.target_arn))
+        statements.append(_allow("Redrive", (REDRIVE | ELSEWHERE | FANNING_OUT)[source.target_kind], source.target_arn))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
 
 

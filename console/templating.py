@@ -42,6 +42,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "visible": fmt.visible,
     "masked": fmt.masked,
     "arn_name": name_of,
+    "call": fmt.call,
     "manner": manner_of,
     "spark": charts.spark,
     "progress": charts.progress,

@@ -35,6 +35,14 @@ TOPIC_ARN = re.compile(rf"arn:aws[a-z-]*:sns:{_REGION}:\d{{12}}:[\w-]{{1,256}}(?
 BUS_ARN = re.compile(rf"arn:aws[a-z-]*:events:{_REGION}:\d{{12}}:event-bus/[/.\w-]{{1,256}}", re.ASCII)
 """An EventBridge bus's ARN."""
 
+DATA_STREAM_ARN = re.compile(rf"arn:aws[a-z-]*:kinesis:{_REGION}:\d{{12}}:stream/[\w.-]{{1,128}}", re.ASCII)
+"""A Kinesis data stream's ARN."""
+
+STATE_MACHINE_ARN = re.compile(
+    rf"arn:aws[a-z-]*:states:{_REGION}:\d{{12}}:stateMachine:[\w.-]{{1,80}}(?::[\w.-]{{1,80}})?", re.ASCII
+)
+"""A Step Functions state machine's ARN; a version or an alias may follow."""
+
 STREAM_ARN = re.compile(
     rf"arn:aws[a-z-]*:(?:kinesis:{_REGION}:\d{{12}}:stream/[\w.-]{{1,128}}"
     rf"|dynamodb:{_REGION}:\d{{12}}:table/[\w.-]{{3,255}}/stream/[\w:.-]{{1,64}})",
@@ -80,6 +88,12 @@ class TargetKind(StrEnum):
 
     EVENTBRIDGE = "eventbridge"
     """A bus, chosen by a person. It fans out to every rule that matches."""
+
+    KINESIS = "kinesis"
+    """A data stream: a rule's or a schedule's target, or chosen by a person."""
+
+    STEP_FUNCTIONS = "step-functions"
+    """A state machine: a rule's, a schedule's or a pipe's target, or chosen by a person."""
 
 
 class Redrivable(StrEnum):

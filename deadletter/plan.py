@@ -39,14 +39,16 @@ FANS_OUT = {
 }
 """What sending to such a target does beside reaching the consumer that failed: said in the plan."""
 
-_WITH_ANSWERS = frozenset({Producer.KINESIS_ESM, Producer.DYNAMODB_ESM, Producer.KAFKA_ESM, Producer.SQS_REDRIVE})
+_WITH_ANSWERS = frozenset({
+    Producer.KINESIS_ESM, Producer.DYNAMODB_ESM, Producer.KAFKA_ESM, Producer.SQS_REDRIVE, Producer.PIPES,
+})  # fmt: skip
 
 
 def invocation_of(producer: Producer, chosen: str) -> str:
     """Return how a function is invoked with an event of *producer* where *chosen* was asked for.
 
-    An event source mapping's event is always sent by RequestResponse: its handler answers with `batchItemFailures`,
-    which an asynchronous invocation throws away, so that a failure would count as a success.
+    An event source mapping's or a pipe's event is always sent by RequestResponse: its handler answers with
+    `batchItemFailures`, which an asynchronous invocation throws away, so that a failure would count as a success.
     """
     return "RequestResponse" if producer in _WITH_ANSWERS else chosen
 
@@ -76,6 +78,7 @@ class Candidate:
     settings for that, and its reason a sentence where it needs one. `edited` is the SHA-256 (hex) of the payload that
     goes in the original's place; `cannot_edit` why the edit that was asked for does not fit it. `account` is its
     source's; empty where that names none. `failures` is how often it failed for good, the first time among them.
+    `truncated` says that the record does not hold all of the event.
     """
 
     event_id: int
@@ -94,6 +97,7 @@ class Candidate:
     cannot_edit: str | None = None
     account: str = ""
     place: Place | None = None
+    truncated: bool = False
     failures: int = 1
     last_outcome: Outcome | None = None
 
@@ -205,19 +209,32 @@ def _account_reason(candidate: Candidate, target: TargetRef | None, accounts: Co
 _HOLD_IT_ALL = frozenset({Producer.SNS_SUBSCRIPTION, Producer.EVENTBRIDGE_RULE})
 """Their records hold the event: what is looked up is only where it goes, which a person may say instead."""
 
+_SAY_WHY = frozenset({Producer.EVENTBRIDGE_RULE, Producer.SCHEDULER, Producer.PIPES})
+"""Where these have no target that a redrive sends to, their reason says which it is, and what to do."""
+
+NEEDS_JSON = frozenset({TargetKind.LAMBDA, TargetKind.STEP_FUNCTIONS})
+"""Kinds of targets that take JSON and nothing else."""
+
+
+def _holds_it_all(candidate: Candidate) -> bool:
+    whole = candidate.producer is Producer.SCHEDULER and not candidate.truncated
+    return whole or candidate.producer in _HOLD_IT_ALL
+
 
 def _skip_reason(candidate: Candidate, target: TargetRef | None, *, named: bool) -> str | None:
     """Return why *candidate* cannot be sent to *target*, as a sentence; None when it can."""
     if standing := _status_reason(candidate):
         return standing
-    if candidate.redrivable is Redrivable.REFETCH and not (named and candidate.producer in _HOLD_IT_ALL):
+    if candidate.redrivable is Redrivable.REFETCH and not (named and _holds_it_all(candidate)):
         return candidate.reason or "Its record only points at the data, which has to be fetched from its stream first."
     if candidate.redrivable is Redrivable.NO:
         return candidate.reason or "Its record does not hold the event, so there is nothing to send."
     if target is None:
-        return "No target is known for it. Say where: give its source a target, or choose one for this redrive."
-    if target.kind is TargetKind.LAMBDA and candidate.payload_is_json is False:
-        return "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
+        said = candidate.reason if candidate.producer in _SAY_WHY else None
+        return said or "No target is known for it. Say where: give its source a target, or choose one for this redrive."
+    if target.kind in NEEDS_JSON and candidate.payload_is_json is False:
+        thing = "function" if target.kind is TargetKind.LAMBDA else "state machine"
+        return f"Its payload is not JSON, and a {thing} takes nothing else. Choose a queue as the target."
     return candidate.cannot_edit
 
 

@@ -124,7 +124,8 @@ class ObjectSource(Protocol):
 class Outgoing:
     """One event on its way out: `key` is ours, to match the answer to.
 
-    `message_attributes` and `group_id` matter to queues only; `deduplication_id` is fresh for every redrive.
+    `message_attributes` and `group_id` matter to queues and topics only, `partition_key` to data streams only.
+    `deduplication_id` is fresh for every redrive, and the same each time that one redrive tries to send the event.
     """
 
     key: int
@@ -132,6 +133,7 @@ class Outgoing:
     message_attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     group_id: str | None = None
     deduplication_id: str | None = None
+    partition_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from deadletter.errors import TargetRefused
 from deadletter.event import FailedEvent, Json, Producer, ReceivedMessage, TargetKind, TargetRef, decode_json, region_of
 from deadletter.jsontext import decode
+from deadletter.parse.scheduler import extras_of
 from deadletter.ports import Outgoing
 from deadletter.route import Route, Supplement
-from deadletter.transform import transform
+from deadletter.transform import find_text, transform
 
 # What the sender put on the message. The attributes of a Lambda DLQ message are Lambda's own words about the failure.
 _SENDERS_ATTRIBUTES = frozenset({Producer.SQS_REDRIVE, Producer.UNRECOGNISED})
@@ -48,7 +49,8 @@ def rebuild(  # noqa: PLR0913 - what an event on its way out is made of, each by
         message: The record as it was collected.
         event: What `parse_message` says of it.
         target: A function gets the exact text that it failed on, or the event that its event source mapping or topic
-            would have made of the message; a queue gets the message as its sender, or its topic, wrote it.
+            would have made of the message; a queue gets the message as its sender, or its topic, wrote it, and so does
+            whatever else takes a text.
         key: Ours, to match the answer to.
         deduplication_id: Fresh for this redrive: FIFO queues drop what they saw within 5 minutes.
         supplement: What was looked up for the event: a batch fetched from its stream, the way that it was going.
@@ -58,14 +60,20 @@ def rebuild(  # noqa: PLR0913 - what an event on its way out is made of, each by
     """
     given = supplement or Supplement()
     route = given.route if given.route and given.route.target == target else None  # a person may have named another
+    held = _held(message, event, given)
     if target.kind is TargetKind.LAMBDA:
-        return Outgoing(key=key, payload=_function_payload(message, event, given.payload_text, route))
+        return Outgoing(key=key, payload=_function_payload(message, event, held, route))
+    attributes, group_id = _extras(message, event, given.route)
+    payload = _queue_body(message, event, held, route)
+    if target.kind is TargetKind.STEP_FUNCTIONS and not decode_json(payload)[0]:
+        raise TargetRefused("Its payload is not JSON, and a state machine takes nothing else. Choose a queue.")
     return Outgoing(
         key=key,
-        payload=_queue_body(message, event, given.payload_text, route),
-        message_attributes=_attributes(message, event, route),
-        group_id=(route and route.group_id) or message.attributes.get("MessageGroupId"),
+        payload=payload,
+        message_attributes=attributes,
+        group_id=(route and route.group_id) or group_id or message.attributes.get("MessageGroupId"),
         deduplication_id=deduplication_id,
+        partition_key=_partition_key(event, route) if target.kind is TargetKind.KINESIS else None,
     )
 
 
@@ -80,30 +88,35 @@ def payload_is_json(event: FailedEvent) -> bool:
     return event.payload_text is not None and decode_json(event.payload_text)[0]
 
 
-def _function_payload(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
+def _held(message: ReceivedMessage, event: FailedEvent, given: Supplement) -> str | None:
+    """Return the original event: as the record holds it, else as it was looked up."""
+    if event.producer is not Producer.SCHEDULER or not event.truncated:
+        return given.payload_text if event.payload_text is None else event.payload_text
+    whole = given.route.payload_text if given.route else None  # wherever it goes: a part of an input is no input
+    return None if whole is None else _with_context(whole, message)
+
+
+def _function_payload(message: ReceivedMessage, event: FailedEvent, held: str | None, route: Route | None) -> str:
     if event.producer is Producer.SQS_REDRIVE:
         return json.dumps({"Records": [sqs_record(message)]})  # ASCII, so that lone surrogates survive
     if event.producer is Producer.SNS_SUBSCRIPTION:
         return json.dumps({"Records": [sns_record(message, event)]})
-    text = _payload_text(message, event, fetched, route)
+    text = _payload_text(event, held, route)
     if not decode_json(text)[0]:
         refusal = "Its payload is not JSON, and a function takes nothing else. Choose a queue as the target."
         raise TargetRefused(refusal)
     return text
 
 
-def _queue_body(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
+def _queue_body(message: ReceivedMessage, event: FailedEvent, held: str | None, route: Route | None) -> str:
     if event.producer is Producer.SQS_REDRIVE or (event.producer is Producer.SNS_SUBSCRIPTION and not _is_raw(route)):
         return message.body
-    return _payload_text(message, event, fetched, route)
+    return _payload_text(event, held, route)
 
 
-def _payload_text(message: ReceivedMessage, event: FailedEvent, fetched: str | None, route: Route | None) -> str:
-    if route and event.producer is Producer.EVENTBRIDGE_RULE and event.payload_text is not None:
-        return _transformed(event, event.payload_text, route)
-    if route and route.payload_text is not None and event.truncated:
-        return _with_context(route.payload_text, message)
-    text = fetched if event.payload_text is None else event.payload_text
+def _payload_text(event: FailedEvent, text: str | None, route: Route | None) -> str:
+    if route and event.producer is Producer.EVENTBRIDGE_RULE and text is not None:
+        return _transformed(event, text, route)
     if text is None:
         refusal = event.reason or "Its record does not hold the event, so there is nothing to send."
         raise TargetRefused(refusal)
@@ -124,10 +137,32 @@ def _with_context(text: str, message: ReceivedMessage) -> str:
     return text
 
 
-def _attributes(message: ReceivedMessage, event: FailedEvent, route: Route | None) -> Mapping[str, Mapping[str, str]]:
+def _extras(
+    message: ReceivedMessage, event: FailedEvent, route: Route | None
+) -> tuple[Mapping[str, Mapping[str, str]], str | None]:
+    """Return the message attributes that go along, and the message group that the event's own sender wanted."""
     if event.producer is Producer.SNS_SUBSCRIPTION:
-        return _published_attributes(message) if _is_raw(route) else {}
-    return message.message_attributes if event.producer in _SENDERS_ATTRIBUTES else {}
+        return (_published_attributes(message) if _is_raw(route) else {}), None
+    if event.producer is Producer.SCHEDULER:
+        called = message.message_attributes.get("TARGET_ARN", {}).get("StringValue", "")
+        return (route.attributes, None) if route and event.truncated else extras_of(called, message.body)
+    return message.message_attributes if event.producer in _SENDERS_ATTRIBUTES else {}, None
+
+
+def _partition_key(event: FailedEvent, route: Route | None) -> str | None:
+    """Return what a stream's record is put under: as the rule says, else the event's id, as EventBridge does.
+
+    Raises:
+        TargetRefused: The rule takes it from a place in the event where nothing is.
+    """
+    if route and route.partition_key is not None:
+        return route.partition_key
+    is_json, body = decode_json(event.payload_text or "")
+    path = (route and route.partition_key_path) or "$.id"
+    key = find_text(body, path) if is_json else None
+    if key is None and route and route.partition_key_path:
+        raise TargetRefused(f"Its rule takes the partition key from {path[:80]!r}, and there is no text in the event.")
+    return key
 
 
 def _is_raw(route: Route | None) -> bool:

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from deadletter.event import Json, StreamRange, region_of
+from deadletter.errors import TargetRefused
+from deadletter.event import Json, StreamRange, TargetKind, name_of, region_of
 from deadletter.route import Route
 from deadletter.transform import transform_record
 
@@ -99,16 +100,39 @@ def lambda_event(records: Sequence[Json]) -> str:
     return json.dumps({"Records": list(records)})
 
 
+_TAKE_LISTS = frozenset({TargetKind.LAMBDA, TargetKind.STEP_FUNCTIONS})
+
+
 def pipe_input(records: Sequence[Json], route: Route) -> str:
-    """Return what a pipe hands to its function: a bare list, Kinesis's fields beside the others, transformed or not.
+    """Return what a pipe hands to its target, from AWS's guide "eb-pipes-batching-concurrency".
+
+    A function or a state machine gets one list, even of one record; anything else gets each record by itself.
 
     Raises:
-        TargetRefused: The pipe's template holds a path that we cannot follow.
+        TargetRefused: The pipe's template holds a path that we cannot follow, or several records go one by one.
     """
-    flat = [{**record.get("kinesis", {}), **_without(record, "kinesis")} for record in records]
-    if route.template is None:
-        return json.dumps(flat)
-    return "[" + ", ".join(transform_record(_readable(record), route.template) for record in flat) + "]"
+    made = [_pipe_record(record, route.template) for record in records]
+    if route.target.kind in _TAKE_LISTS:
+        return f"[{', '.join(made)}]"
+    if len(made) == 1:
+        return made[0]
+    raise TargetRefused(
+        f"The pipe hands each of the batch's {len(made):,} records to {name_of(route.target.arn)} by itself, and a "
+        "redrive sends one event as one message. Name a function that takes the list of them, or send them by hand."
+    )
+
+
+def pipe_list(records: Sequence[Json]) -> str:
+    """Return a pipe's batch as it read it: a bare list, Kinesis's fields beside the others."""
+    return json.dumps([_flat(record) for record in records])
+
+
+def _pipe_record(record: Json, template: str | None) -> str:
+    return json.dumps(_flat(record)) if template is None else transform_record(_readable(_flat(record)), template)
+
+
+def _flat(record: Json) -> dict[str, Json]:
+    return {**record.get("kinesis", {}), **_without(record, "kinesis")}
 
 
 def _seen(record: Mapping[str, Any], where: StreamRange, role_arn: str | None) -> Json:

@@ -15,6 +15,8 @@ class Route:
     `raw` is a subscription's RawMessageDelivery. `input`, `input_path`, and `template` with its `paths` are a rule's
     input transformation, or a pipe's InputTemplate; at most one of the three is set. `group_id` is the message group
     that a rule gives a FIFO queue. `payload_text` is a schedule's whole input, where the record's was cut.
+    `partition_key` is what a data stream's records are put under, `partition_key_path` where in the event that stands.
+    `attributes` are those that a schedule's own request gives its message.
     """
 
     target: TargetRef
@@ -25,6 +27,9 @@ class Route:
     paths: Mapping[str, str] = field(default_factory=dict)
     group_id: str | None = None
     payload_text: str | None = None
+    partition_key: str | None = None
+    partition_key_path: str | None = None
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """Return the route as a JSON object."""
@@ -60,6 +65,11 @@ def needs_route(event: FailedEvent) -> bool:
         case Producer.EVENTBRIDGE_RULE:
             return event.target is not None
         case Producer.SCHEDULER:
-            return event.redrivable is Redrivable.REFETCH or event.target is None
+            return event.redrivable is Redrivable.REFETCH or _has_parameters(event.target)
         case _:
             return False
+
+
+def _has_parameters(target: TargetRef | None) -> bool:
+    """Return whether a schedule has to say more than where: a stream's partition key, a FIFO queue's message group."""
+    return target is not None and (target.kind is TargetKind.KINESIS or target.arn.endswith(".fifo"))

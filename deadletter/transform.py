@@ -83,6 +83,14 @@ def find(value: Json, path: str) -> Json:
     return value
 
 
+def find_text(value: Json, path: str) -> str | None:
+    """Return the text or number that lies at *path*, as text; None where there is none. Raises as `find` does."""
+    found = find(value, path)
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return None
+    return found if isinstance(found, str) else json.dumps(found)
+
+
 def fill(template: str, values: Mapping[str, Json]) -> str:
     """Return *template* with its places filled: as JSON where one stands by itself, as bare text inside of a string.
 

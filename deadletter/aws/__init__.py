@@ -9,12 +9,14 @@ from __future__ import annotations
 from deadletter.aws.clients import use_roles
 from deadletter.aws.eventbridge_target import EventBridgeTarget
 from deadletter.aws.idempotency import DynamoDbRecords, read_consumer
+from deadletter.aws.kinesis_target import KinesisTarget
 from deadletter.aws.lambda_target import LambdaTarget
 from deadletter.aws.lookups import AwsLookups
 from deadletter.aws.s3_source import S3Source
 from deadletter.aws.sns_target import SnsTarget
 from deadletter.aws.sqs_source import SqsSource
 from deadletter.aws.sqs_target import SqsTarget
+from deadletter.aws.step_functions_target import StepFunctionsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
 from deadletter.ports import IdempotencyRecords, Lookups, ObjectSource, Target
@@ -58,6 +60,10 @@ def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:
             return SnsTarget(arn)
         case TargetKind.EVENTBRIDGE:
             return EventBridgeTarget(arn)
+        case TargetKind.KINESIS:
+            return KinesisTarget(arn)
+        case TargetKind.STEP_FUNCTIONS:
+            return StepFunctionsTarget(arn)
 
 
 def open_lookups() -> Lookups:

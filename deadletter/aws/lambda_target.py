@@ -109,8 +109,11 @@ def failed_items(reported: Json, sent: str) -> str:
     reporting"), and so does anything that is no list of names.
     """
     event = decode_json(sent)[1]
-    records = event.get("Records") if isinstance(event, dict) else None
-    known = [item_of(record) for record in records] if isinstance(records, list) else []
+    if isinstance(event, list):  # a pipe's, whose records are reported by their event's id
+        known = [str(record.get("eventID", "")) if isinstance(record, dict) else "" for record in event]
+    else:
+        records = event.get("Records") if isinstance(event, dict) else None
+        known = [item_of(record) for record in records] if isinstance(records, list) else []
     names = [
         entry.get("itemIdentifier") if isinstance(entry, dict) else None
         for entry in (reported if isinstance(reported, list) else [None])

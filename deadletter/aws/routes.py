@@ -9,8 +9,9 @@ from deadletter.aws.clients import Purpose, client_for
 from deadletter.aws.trouble import ERRORS, lookup_error
 from deadletter.errors import LookupRefused
 from deadletter.event import FailedEvent, Producer, TargetRef
+from deadletter.parse.elsewhere import why_elsewhere
 from deadletter.parse.record import any_target
-from deadletter.parse.scheduler import call_of
+from deadletter.parse.scheduler import call_of, extras_of
 from deadletter.route import Route
 
 
@@ -34,7 +35,7 @@ def _of_subscription(arn: str) -> Route:
     endpoint = attributes.get("Endpoint", "")
     target = any_target(endpoint) if attributes.get("Protocol") in {"lambda", "sqs"} else None
     return Route(
-        target=_known(target, f"The subscription's endpoint is {attributes.get('Protocol')} {endpoint[:200]}"),
+        target=_known(target, "The subscription's endpoint", endpoint),
         raw=attributes.get("RawMessageDelivery") == "true",
     )
 
@@ -58,17 +59,21 @@ def _of_rule(rule_arn: str, target: TargetRef | None) -> Route:
 def _rule_route(entry: Mapping[str, Any], target: TargetRef | None) -> Route:
     transformer = entry.get("InputTransformer") or {}
     return Route(
-        target=_known(target, "The rule's target is of another kind"),
+        target=_known(target, "The rule's target", entry.get("Arn", "")),
         input=entry.get("Input"),
         input_path=entry.get("InputPath"),
         template=transformer.get("InputTemplate"),
         paths=transformer.get("InputPathsMap") or {},
         group_id=(entry.get("SqsParameters") or {}).get("MessageGroupId"),
+        partition_key_path=(entry.get("KinesisParameters") or {}).get("PartitionKeyPath"),
     )
 
 
+_FORMS = ("Input", "InputPath", "InputTransformer", "SqsParameters", "KinesisParameters")
+
+
 def _form(entry: Mapping[str, Any]) -> str:
-    return repr([entry.get(name) for name in ("Input", "InputPath", "InputTransformer", "SqsParameters")])
+    return repr([entry.get(name) for name in _FORMS])
 
 
 def _targets_of(rule_arn: str) -> Iterator[Mapping[str, Any]]:
@@ -88,10 +93,13 @@ def _of_schedule(arn: str) -> Route:
     answer = _ask("scheduler", "get_schedule", "scheduler:GetSchedule", arn, {"Name": name, "GroupName": group})
     said = answer.get("Target", {})
     target, payload = call_of(said.get("Arn", ""), said.get("Input") or "{}", arn)
+    attributes, group_id = extras_of(said.get("Arn", ""), said.get("Input") or "{}")
     return Route(
-        target=_known(target, f"The schedule's target is {said.get('Arn', 'not named')}"),
+        target=_known(target, "The schedule's target", said.get("Arn", "")),
         payload_text=payload,
-        group_id=(said.get("SqsParameters") or {}).get("MessageGroupId"),
+        group_id=(said.get("SqsParameters") or {}).get("MessageGroupId") or group_id,
+        partition_key=(said.get("KinesisParameters") or {}).get("PartitionKey"),
+        attributes=attributes,
     )
 
 
@@ -104,17 +112,26 @@ def _of_pipe(arn: str) -> Route:
         )
     parameters = answer.get("TargetParameters") or {}
     return Route(
-        target=_known(any_target(answer.get("Target", "")), f"The pipe's target is {answer.get('Target')}"),
+        target=_known(any_target(answer.get("Target", "")), "The pipe's target", answer.get("Target", "")),
         template=parameters.get("InputTemplate"),
-        group_id=(parameters.get("SqsQueueParameters") or {}).get("MessageGroupId"),
+        group_id=_constant((parameters.get("SqsQueueParameters") or {}).get("MessageGroupId")),
+        partition_key=_constant((parameters.get("KinesisStreamParameters") or {}).get("PartitionKey")),
     )
 
 
-def _known(target: TargetRef | None, said: str) -> TargetRef:
-    if target is None:
+def _constant(text: str | None) -> str | None:
+    """Return a pipe's parameter that is the same for every record; one that is read from the record is refused."""
+    if text and text.startswith("$"):
         raise LookupRefused(
-            f"{said}, and this console sends to functions, queues and topics. Name another target, or send it by hand."
+            f"The pipe takes the group or the partition key from each record, by the path {text[:80]}, "
+            "which this console does not follow. Name a target by hand, and it gets the records as they are."
         )
+    return text
+
+
+def _known(target: TargetRef | None, whose: str, arn: str) -> TargetRef:
+    if target is None:
+        raise LookupRefused(why_elsewhere(whose, arn))
     return target
 
 

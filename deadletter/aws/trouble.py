@@ -59,13 +59,12 @@ _CODES = {  # an answer to HEAD has no body, and boto3 takes its status for its 
     },
     Trouble.MISSING: {
         "404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "NotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
+        "QueueDoesNotExist", "ResourceNotFoundException", "StateMachineDoesNotExist",
     },
     Trouble.THROTTLED: {
-        "EC2ThrottledException", "KMS.ThrottlingException", "KMSThrottlingException", "KmsThrottled",
-        "LimitExceededException", "OverLimit", "ProvisionedThroughputExceededException", "RequestThrottled", "SlowDown",
-        "Throttling", "ThrottlingException", "TooManyRequestsException",
+        "EC2ThrottledException", "ExecutionLimitExceeded", "KMS.ThrottlingException", "KMSThrottlingException",
+        "KmsThrottled", "LimitExceededException", "OverLimit", "ProvisionedThroughputExceededException",
+        "RequestThrottled", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
     },
     # The function is being changed or woken: it takes the same event a little later.
     Trouble.UNWELL: {"ResourceConflictException", "SnapStartNotReadyException", "SnapStartTimeoutException"},

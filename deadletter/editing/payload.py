@@ -20,7 +20,7 @@ def with_payload(
     """
     if payload is None:
         return message, event
-    changed = replace(event, payload_text=payload)
+    changed = replace(event, payload_text=payload, truncated=False)  # an edit is whole
     if event.producer is Producer.SQS_REDRIVE:
         return replace(message, body=payload), changed
     if event.producer is Producer.SNS_SUBSCRIPTION:
@@ -41,7 +41,7 @@ def payload_of(message: ReceivedMessage, event: FailedEvent, supplement: Supplem
     if event.producer is Producer.SQS_REDRIVE:
         return message.body
     given = supplement or Supplement()
-    if given.route and given.route.payload_text is not None:
+    if event.truncated and given.route and given.route.payload_text is not None:
         return given.route.payload_text
     return given.payload_text if event.payload_text is None else event.payload_text
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from deadletter.event import ORIGIN_ARN, FailedEvent, Producer, Redrivable
+from deadletter.parse.elsewhere import why_elsewhere
 from deadletter.parse.record import Record, any_target, split_function, whole_number
 
 TRANSFORMED = "The body is the event before the rule's own input transformation, if it has one."
-OTHER_TARGET = (
-    "The rule's target is no function, queue or topic, which are what this console sends to. Name another target, or "
-    "send the event there by hand."
-)
 
 
 def parse(record: Record) -> FailedEvent | None:
@@ -36,6 +33,6 @@ def parse(record: Record) -> FailedEvent | None:
         payload_text=record.text,
         target=target,
         redrivable=Redrivable.YES,
-        reason=TRANSFORMED if target else OTHER_TARGET,
+        reason=TRANSFORMED if target else why_elsewhere("The rule's target", target_arn),
         origin_arn=rule_arn if ORIGIN_ARN.fullmatch(rule_arn) else None,
     )

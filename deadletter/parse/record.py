@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from deadletter.event import FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, ReceivedMessage, TargetKind, TargetRef, storable
+from deadletter.event import (
+    DATA_STREAM_ARN,
+    FUNCTION_ARN,
+    QUEUE_ARN,
+    STATE_MACHINE_ARN,
+    TOPIC_ARN,
+    ReceivedMessage,
+    TargetKind,
+    TargetRef,
+    storable,
+)
 from deadletter.jsontext import decode, members
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,10 +139,18 @@ def sqs_target(arn: str | None) -> TargetRef | None:
     return TargetRef(TargetKind.SQS, arn) if arn and QUEUE_ARN.fullmatch(arn) else None
 
 
+_OTHERS = {
+    TargetKind.SNS: TOPIC_ARN,
+    TargetKind.KINESIS: DATA_STREAM_ARN,
+    TargetKind.STEP_FUNCTIONS: STATE_MACHINE_ARN,
+}
+
+
 def any_target(arn: str) -> TargetRef | None:
-    """Return the function, queue or topic with that ARN as a target, or None for what is none of these."""
-    if TOPIC_ARN.fullmatch(arn):
-        return TargetRef(TargetKind.SNS, arn)
+    """Return what a redrive sends to by itself under that ARN; None for anything else, also a bus, which fans out."""
+    for kind, pattern in _OTHERS.items():
+        if pattern.fullmatch(arn):
+            return TargetRef(kind, arn)
     return lambda_target(*split_function(arn)) or sqs_target(arn)
 
 

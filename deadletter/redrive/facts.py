@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from deadletter.event import TargetKind, TargetRef, account_of
+from deadletter.event import TargetRef, account_of
 from deadletter.parse import parse_message
-from deadletter.plan import Candidate
+from deadletter.plan import NEEDS_JSON, Candidate
 from deadletter.rebuild import MAY_NOT_BE_JSON, payload_is_json
 from deadletter.store.redrives import selections
 from deadletter.store.sources import list_source_arns
@@ -68,4 +68,4 @@ def _may_not_be_json(candidate: Candidate, override: TargetRef | None) -> bool:
     """Return whether nobody has looked yet, at the payload of an event for which it matters."""
     target = override or candidate.target
     unknown = candidate.payload_is_json is None and candidate.producer in MAY_NOT_BE_JSON
-    return unknown and target is not None and target.kind is TargetKind.LAMBDA
+    return unknown and target is not None and target.kind in NEEDS_JSON

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.errors import BadInput, ChangedSincePlan
-from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, TargetKind, TargetRef
+from deadletter.event import BUS_ARN, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
+from deadletter.parse.record import any_target
 from deadletter.plan import INVOCATIONS
 from deadletter.ports import OpenRecords
 from deadletter.redrive.ahead import Choice
@@ -28,13 +29,6 @@ from deadletter.store.rows import RedriveRow
 
 DEFAULT_SETTLE_S = 3_600.0
 """How long silence has to last before it counts as success, where neither the settings nor the target say."""
-
-_ARNS = {
-    TargetKind.LAMBDA: FUNCTION_ARN,
-    TargetKind.SQS: QUEUE_ARN,
-    TargetKind.SNS: TOPIC_ARN,
-    TargetKind.EVENTBRIDGE: BUS_ARN,
-}
 
 CAREFUL = Manner()
 """What a redrive does unless it is told otherwise: a canary of five, then twice as many until the full rate."""
@@ -180,17 +174,18 @@ def cancel(engine: Engine, redrive_id: int, *, by: Actor, now: datetime) -> Redr
 
 
 def parse_target(arn: str) -> TargetRef:
-    """Return the target with that ARN: a function (its version or alias may follow), a queue, a topic or a bus.
+    """Return the target with that ARN: a function (its version or alias may follow), a queue, or another.
 
     Raises:
         BadInput: It is none of these.
     """
     arn = arn.strip()
-    if kind := next((kind for kind, pattern in _ARNS.items() if pattern.fullmatch(arn)), None):
-        return TargetRef(kind, arn)
+    if target := TargetRef(TargetKind.EVENTBRIDGE, arn) if BUS_ARN.fullmatch(arn) else any_target(arn):
+        return target
     raise BadInput(
         f"{arn[:200]!r} is not the ARN of a function or a queue. Write arn:aws:lambda:REGION:ACCOUNT:function:NAME "
-        "or arn:aws:sqs:REGION:ACCOUNT:NAME. (A topic or an event bus will do too: it sends on to all who listen.)"
+        "or arn:aws:sqs:REGION:ACCOUNT:NAME. (A data stream or a state machine will do too, and so will a topic or an "
+        "event bus, which send on to all who listen.)"
     )
 
 

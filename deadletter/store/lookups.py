@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from deadletter.event import FailedEvent, ReceivedMessage, Redrivable
+from deadletter.event import FailedEvent, Producer, ReceivedMessage, Redrivable
 from deadletter.parse import label_of, payload_digest
 from deadletter.refetch import Batch, Found, LookupStatus
 from deadletter.route import Route, Supplement, needs_route, needs_stream
@@ -96,17 +96,26 @@ def record(session: Session, event_id: int, told: Found, *, now: datetime) -> No
     lookup = session.get(models.Lookup, event_id, with_for_update=True)
     if lookup is None or lookup.status not in _WAITING:
         return
+    told = _beside_what_is_kept(lookup, told)
     lookup.status, lookup.said = told.status.value, kept(told.said, MAX_MESSAGE)
     lookup.deadline_at = told.deadline_at or lookup.deadline_at
     retry = told.retry_after_s if lookup.tries < MOST_TRIES or told.status is LookupStatus.WAITING else None
     lookup.next_try_at = None if retry is None else now + timedelta(seconds=retry)
     lookup.found_at = None if told.status in _WAITING else now
-    lookup.payload = None if told.payload_text is None else told.payload_text.encode()
+    if told.payload_text is not None:
+        lookup.payload = told.payload_text.encode()
     lookup.route = told.route.to_json() if told.route else None
     _note_batch(lookup, told.batch)
     session.flush()
     note_deadline(session, event_id, lookup.deadline_at if told.status in _WAITING else None)
     _follow(session, event_id, told)
+
+
+def _beside_what_is_kept(lookup: models.Lookup, told: Found) -> Found:
+    """Return *told*, or what is left to say where an earlier try fetched more of the batch: the stream forgets."""
+    if told.batch is None or len(told.batch.records) >= (lookup.fetched or 0):
+        return told
+    return Found(status=LookupStatus.REFUSED, said=lookup.said, deadline_at=lookup.deadline_at)
 
 
 def supplement_of(payload: bytes | None, route: Mapping[str, Any] | None) -> Supplement | None:
@@ -146,10 +155,13 @@ def _note_batch(lookup: models.Lookup, batch: Batch | None) -> None:
 def _follow(session: Session, event_id: int, told: Found) -> None:
     """Let the event say what can be sent now, or why nothing can."""
     event = table_of(models.Event)
-    waits = update(event).where(event.c.id == event_id, event.c.redrivable == Redrivable.REFETCH.value)
+    # A pipe's batch that was kept can be sent to whom a person names, and still wants to know its target.
+    nowhere = (event.c.producer == Producer.PIPES.value) & event.c.target_arn.is_(None)
+    waits = update(event).where(event.c.id == event_id, (event.c.redrivable == Redrivable.REFETCH.value) | nowhere)
     values: dict[str, Any] = {"reason": kept(told.said, MAX_MESSAGE)}
-    if told.status in {LookupStatus.FOUND, LookupStatus.PARTIAL}:
-        values |= {"redrivable": Redrivable.YES.value, "truncated": told.status is LookupStatus.PARTIAL} | _sent(told)
+    if told.status in {LookupStatus.FOUND, LookupStatus.PARTIAL} or told.payload_text is not None:
+        cut = told.batch is not None and told.batch.lost_first is not None
+        values |= {"redrivable": Redrivable.YES.value, "truncated": cut} | _sent(told)
     elif told.status is LookupStatus.LOST:
         values |= {"redrivable": Redrivable.NO.value, "truncated": True}
     session.execute(waits.values(**values))

@@ -3,7 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from console.policy import COLLECT, DELETE_OBJECTS, FANNING_OUT, LIST_OBJECTS, OBSERVE, READ_OBJECTS, REDRIVE, policy_of
+from console.policy import (
+    COLLECT,
+    DELETE_OBJECTS,
+    ELSEWHERE,
+    FANNING_OUT,
+    LIST_OBJECTS,
+    OBSERVE,
+    READ_OBJECTS,
+    REDRIVE,
+    policy_of,
+)
 from deadletter.event import TargetKind
 from tests.console.test_empty import make_source
 
@@ -26,7 +36,7 @@ def test_the_policy_names_every_call_that_we_make(module: str) -> None:
 
 
 def test_every_kind_of_target_has_its_permissions() -> None:
-    assert set(REDRIVE | FANNING_OUT) == set(TargetKind)
+    assert set(REDRIVE | ELSEWHERE | FANNING_OUT) == set(TargetKind)
 
 
 def test_a_source_without_a_target_asks_for_reading_only() -> None:

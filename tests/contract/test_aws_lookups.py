@@ -9,12 +9,13 @@ from uuid import uuid4
 import pytest
 
 from deadletter import aws
-from deadletter.aws import clients, streams
+from deadletter.aws import clients, routes, streams
 from deadletter.errors import LookupRefused
 from deadletter.event import FailedEvent, Producer, StreamRange, TargetKind, TargetRef
 from deadletter.lookup import look_up
 from deadletter.ports import Lookups
 from deadletter.refetch import LookupStatus, numbers
+from deadletter.route import Route
 from sandbox.local import Sandbox
 from tests.sandbox_fixture import Deploy, MakeQueue
 
@@ -210,3 +211,85 @@ def test_a_schedule_is_read_again_whole(sandbox: Sandbox, lookups: Lookups, make
     )["ScheduleArn"]
     route = lookups.route(FailedEvent(producer=Producer.SCHEDULER, origin_arn=arn))
     assert (route.target, route.payload_text) == (TargetRef(TargetKind.SQS, queue), '{"report": "daily"}')
+
+
+def test_a_rules_stream_is_found_with_where_its_partition_key_stands(sandbox: Sandbox, lookups: Lookups) -> None:
+    events, name = sandbox.clients("events"), f"rule-{uuid4()}"
+    stream = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
+    rule = events.put_rule(Name=name, EventPattern='{"source": ["shop"]}')["RuleArn"]
+    given = {"Id": "1", "Arn": stream, "KinesisParameters": {"PartitionKeyPath": "$.detail.orderId"}}
+    events.put_targets(Rule=name, Targets=[given])
+    target = TargetRef(TargetKind.KINESIS, stream)
+    event = FailedEvent(producer=Producer.EVENTBRIDGE_RULE, origin_arn=rule, target=target, payload_text="{}")
+    assert lookups.route(event).partition_key_path == "$.detail.orderId"
+
+
+def test_a_schedules_own_request_says_its_target_its_attributes_and_its_group(
+    sandbox: Sandbox, lookups: Lookups
+) -> None:
+    tenant = {"tenant": {"DataType": "String", "StringValue": "blue"}}
+    request = {
+        "QueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/orders.fifo",
+        "MessageBody": "all of it",
+        "MessageGroupId": "g-1",
+        "MessageAttributes": tenant,
+    }
+    route = lookups.route(FailedEvent(producer=Producer.SCHEDULER, origin_arn=make_schedule(sandbox, request)))
+    assert route.target == TargetRef(TargetKind.SQS, "arn:aws:sqs:us-east-1:000000000000:orders.fifo")
+    assert (route.payload_text, route.attributes, route.group_id) == ("all of it", tenant, "g-1")
+
+
+def make_schedule(sandbox: Sandbox, request: dict[str, Any]) -> str:
+    """Make a schedule that sends messages by a request of its own; return its ARN."""
+    made = sandbox.clients("scheduler").create_schedule(
+        Name=f"schedule-{uuid4()}",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage",
+            "RoleArn": "arn:aws:iam::000000000000:role/r",
+            "Input": json.dumps(request),
+        },
+    )
+    return str(made["ScheduleArn"])
+
+
+PIPE = "arn:aws:pipes:us-east-1:000000000000:pipe/clicks"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:clicks"
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/out"
+
+
+def asked_of_pipe(monkeypatch: pytest.MonkeyPatch, **answer: Any) -> Route:
+    """Ask for a pipe's route, DescribePipe answering so: the emulator's pipes read queues only."""
+
+    class Pipes:
+        def describe_pipe(self, Name: str) -> dict[str, Any]:  # noqa: N803 - AWS's spelling
+            assert Name == "clicks"
+            return answer
+
+    monkeypatch.setattr(routes, "client_for", lambda *_: Pipes())
+    return routes.find_route(FailedEvent(producer=Producer.PIPES, origin_arn=PIPE))
+
+
+def test_a_pipes_target_is_found_with_its_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = asked_of_pipe(monkeypatch, Target=FUNCTION, TargetParameters={"InputTemplate": '{"a": <$.data>}'})
+    assert (route.target, route.template) == (TargetRef(TargetKind.LAMBDA, FUNCTION), '{"a": <$.data>}')
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"Target": FUNCTION, "Enrichment": FUNCTION}, "which this console does not call"),
+        ({"Target": "arn:aws:events:us-east-1:000000000000:api-destination/p/1"}, "only EventBridge itself can call"),
+        (
+            {"Target": STREAM, "TargetParameters": {"KinesisStreamParameters": {"PartitionKey": "$.data.id"}}},
+            r"by the path \$.data.id, which this console does not follow",
+        ),
+    ],
+    ids=["enrichment", "API destination", "partition key of each record"],
+)
+def test_a_pipe_that_cannot_be_followed_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(LookupRefused, match=said):
+        asked_of_pipe(monkeypatch, **answer)

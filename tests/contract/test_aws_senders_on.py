@@ -66,6 +66,55 @@ def test_a_topic_never_takes_more_than_it_can() -> None:
     assert "262,145 bytes long" in str(answer)
 
 
+def test_a_data_stream_gets_a_record_under_its_partition_key(sandbox: Sandbox) -> None:
+    kinesis, name = sandbox.clients("kinesis"), f"stream-{uuid4()}"
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+    answer = send(TargetKind.KINESIS, arn, "not { json", partition_key="ord-1")
+
+    assert isinstance(answer, Answer)
+    shard, _, number = (answer.sent_id or "").partition(":")
+    where = {"ShardIteratorType": "TRIM_HORIZON", "ShardId": shard, "StreamARN": arn}
+    iterator = kinesis.get_shard_iterator(**where)["ShardIterator"]
+    (record,) = kinesis.get_records(ShardIterator=iterator)["Records"]
+    assert (record["Data"], record["PartitionKey"]) == (b"not { json", "ord-1")
+    assert (record["SequenceNumber"], answer.finished) == (number, False)
+
+
+def test_a_state_machine_starts_once_for_an_event_of_a_redrive(sandbox: Sandbox) -> None:
+    states = sandbox.clients("stepfunctions")
+    definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    role = "arn:aws:iam::000000000000:role/states"
+    made = states.create_state_machine(name=f"m-{uuid4()}", definition=json.dumps(definition), roleArn=role)
+    arn = made["stateMachineArn"]
+    answers = [send(TargetKind.STEP_FUNCTIONS, arn, '{"order": 1}', deduplication_id="redrive-1-7") for _ in range(2)]
+
+    assert all(isinstance(answer, Answer) and not answer.finished for answer in answers)
+    (execution,) = states.list_executions(stateMachineArn=arn)["executions"]
+    assert execution["name"] == "redrive-1-7"
+    assert states.describe_execution(executionArn=execution["executionArn"])["input"] == '{"order": 1}'
+
+
+def test_a_state_machine_never_takes_more_than_it_can() -> None:
+    arn = "arn:aws:states:us-east-1:000000000000:stateMachine:settle"
+    answer = send(TargetKind.STEP_FUNCTIONS, arn, json.dumps("x" * 262_144))
+    assert isinstance(answer, TargetRefused)
+    assert "262,146 bytes long" in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arn"),
+    [
+        (TargetKind.KINESIS, "arn:aws:kinesis:us-east-1:000000000000:stream/gone"),
+        (TargetKind.STEP_FUNCTIONS, "arn:aws:states:us-east-1:000000000000:stateMachine:gone"),
+    ],
+)
+def test_what_does_not_exist_refuses_for_good(kind: TargetKind, arn: str) -> None:
+    answer = send(kind, arn, "{}")
+    assert isinstance(answer, TargetRefused)
+    assert "does not exist" in str(answer)
+
+
 def test_a_bus_hands_an_event_to_the_rules_that_match(sandbox: Sandbox, make_queue: MakeQueue) -> None:
     events, queue, bus = sandbox.clients("events"), make_queue(), f"bus-{uuid4()}"
     arn = events.create_event_bus(Name=bus)["EventBusArn"]

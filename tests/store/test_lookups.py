@@ -45,6 +45,7 @@ class FakeLookups:
     to: Route | None = None
     error: Exception | None = None
     asked: int = 0
+    no_route: Exception | None = None
 
     def fetch(self, where: StreamRange, function_arn: str | None) -> StreamPart:
         assert where.shard_id
@@ -56,7 +57,9 @@ class FakeLookups:
 
     def route(self, event: FailedEvent) -> Route:
         assert event.origin_arn
-        assert self.to or self.error
+        assert self.to or self.error or self.no_route
+        if self.no_route:
+            raise self.no_route
         return self._answer(self.to)
 
     def _answer(self, value: Any) -> Any:
@@ -199,6 +202,40 @@ def test_where_nobody_may_ask_a_person_can_say_where_it_goes(engine: Engine) -> 
     (item,) = items(engine, plan(engine).id)
     assert item.reason == "The permission events:ListTargetsByRule is missing."
     assert json.loads(sent_for(engine, run(engine, target=NOTIFY).id))["detail-type"] == "OrderPlaced"
+
+
+def pipe(engine: Engine, lookups: FakeLookups, at: datetime = WHEN) -> models.Event:
+    event_id = collect(engine, "pipes-dlq-kinesis.json") if not lookups.asked else 1
+    fetch(engine, lookups, at)
+    return event(engine, event_id)
+
+
+def test_a_pipe_that_enriches_keeps_its_batch_for_whom_a_person_names(engine: Engine) -> None:
+    seen = recorded("lambda-event-kinesis.json")
+    refusal = LookupRefused("The pipe enriches its records, which this console does not call.")
+    lookups = FakeLookups([kinesis_answer(each) for each in seen], no_route=refusal)
+    kept = pipe(engine, lookups)
+    assert (kept.redrivable, kept.target_arn) == (Redrivable.YES, None)
+    (item,) = items(engine, plan(engine).id)
+    assert (item.reason or "").startswith("The pipe enriches its records")
+    assert "are fetched and kept" in (item.reason or "")
+
+    lookups.records = []  # the stream has forgotten it by now
+    fetch(engine, lookups, WHEN + timedelta(days=2))
+    assert [each["partitionKey"] for each in json.loads(sent_for(engine, run(engine, target=CLICKS).id))] == [
+        each["kinesis"]["partitionKey"] for each in seen
+    ]
+
+
+def test_a_pipe_that_may_be_asked_later_gets_its_target_then(engine: Engine) -> None:
+    seen = recorded("lambda-event-kinesis.json")
+    refusal = LookupRefused("The permission pipes:DescribePipe is missing. Grant it to us.")
+    lookups = FakeLookups([kinesis_answer(each) for each in seen], no_route=refusal)
+    assert pipe(engine, lookups).target_arn is None
+    lookups.no_route, lookups.to = None, Route(target=CLICKS)
+    fetch(engine, lookups, WHEN + timedelta(hours=1))
+    assert event(engine, 1).target_arn == CLICKS.arn
+    assert isinstance(json.loads(sent_for(engine, run(engine).id)), list)
 
 
 def test_a_pointer_without_its_batch_is_not_sent_wherever_a_person_wants_it(engine: Engine) -> None:

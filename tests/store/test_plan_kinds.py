@@ -38,6 +38,7 @@ facts = st.fixed_dictionaries(
         "reason": st.sampled_from([None, "It says no.", ""]),
         "target_kind": st.just("sqs"),
         "target_arn": st.sampled_from([None, QUEUE, ELSEWHERE]),
+        "truncated": st.booleans(),
         "failures": st.integers(1, 6),
         "last_outcome": st.none() | st.sampled_from(Outcome),
         "payload_is_json": st.booleans(),

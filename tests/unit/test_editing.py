@@ -148,11 +148,13 @@ def test_an_edited_notification_carries_the_edit_within() -> None:
 
 
 def test_an_edit_takes_the_place_of_what_was_fetched_or_looked_up() -> None:
-    event, message = make_event(payload_text=None), make_message("record")
+    pointer, message = make_event(payload_text=None), make_message("record")
+    part = make_event(producer=Producer.SCHEDULER, payload_text="[2", truncated=True)
     fetched = Supplement("[1]", Route(target=TARGET, payload_text=None))
     cut = Supplement(None, Route(target=TARGET, payload_text="[2]"))
-    assert [payload_of(message, event, each) for each in (None, fetched, cut)] == [None, "[1]", "[2]"]
-    for supplement in (fetched, cut):
+    told = [payload_of(message, *each) for each in ((pointer, None), (pointer, fetched), (part, cut))]
+    assert told == [None, "[1]", "[2]"]
+    for event, supplement in ((pointer, fetched), (part, cut)):
         made = rebuild(
             *with_payload(message, event, "[3]"),
             TARGET,

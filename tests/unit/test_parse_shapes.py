@@ -20,6 +20,10 @@ INGEST = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:orders-ingest"
 CLICKS = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:clicks-aggregate"
 ORDERS = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:failures"
+STREAM = f"arn:aws:kinesis:eu-west-1:{ACCOUNT}:stream/clicks"
+MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:settle"
+BUS = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/shop"
+API_DESTINATION = f"arn:aws:events:eu-west-1:{ACCOUNT}:api-destination/partner/1f2e3d4c"
 RULE = f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/shop/orders-to-lambda"
 SCHEDULE = f"arn:aws:scheduler:eu-west-1:{ACCOUNT}:schedule/default/nightly-report"
 
@@ -83,6 +87,7 @@ NIGHTLY = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:nightly-report"
 PIPE = f"arn:aws:pipes:eu-west-1:{ACCOUNT}:pipe/p"
 NEVER_RAN = {"responseContext": None, "responsePayload": None}
 SHARD_EVENT = json.loads(json.loads(record("kinesis-esm-s3.object.json"))["payload"])
+PUT_EVENTS = json.dumps({"Entries": [{"Source": "shop", "DetailType": "Night", "Detail": '{"n": 1}'}]})
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 YES, REFETCH, NO = Redrivable.YES, Redrivable.REFETCH, Redrivable.NO
 P = Producer
@@ -168,8 +173,20 @@ SHAPES: dict[str, Shape] = {
     "EventBridge rule to a topic": (
         lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=TOPIC), P.EVENTBRIDGE_RULE, YES, TOPIC,
     ),
+    "EventBridge rule to a data stream": (
+        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=STREAM), P.EVENTBRIDGE_RULE, YES, STREAM,
+    ),
+    "EventBridge rule to a state machine": (
+        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=MACHINE), P.EVENTBRIDGE_RULE, YES, MACHINE,
+    ),
+    "EventBridge rule to an API destination": (
+        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=API_DESTINATION), P.EVENTBRIDGE_RULE, YES, None,
+    ),
+    "EventBridge rule to a bus": (
+        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=BUS), P.EVENTBRIDGE_RULE, YES, None,
+    ),
     "EventBridge rule to something else": (
-        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:x"),
+        lambda: queue(EVENT, RULE_ARN=RULE, TARGET_ARN=f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/x"),
         P.EVENTBRIDGE_RULE, YES, None,
     ),
     "Scheduler, universal, Lambda": (
@@ -186,10 +203,23 @@ SHAPES: dict[str, Shape] = {
         lambda: scheduled(json.dumps({"Message": EVENT, "TopicArn": TOPIC}), f"{UNIVERSAL}sns:publish"),
         P.SCHEDULER, YES, TOPIC,
     ),
+    "Scheduler, universal, Lambda by name": (
+        lambda: scheduled('{"FunctionName": "nightly-report", "Payload": "{}"}', f"{UNIVERSAL}lambda:invoke"),
+        P.SCHEDULER, YES, NIGHTLY,
+    ),
+    "Scheduler, universal, Step Functions": (
+        lambda: scheduled(json.dumps({"StateMachineArn": MACHINE, "Input": EVENT}), f"{UNIVERSAL}sfn:startExecution"),
+        P.SCHEDULER, YES, MACHINE,
+    ),
+    "Scheduler, universal, EventBridge": (
+        lambda: scheduled(PUT_EVENTS, f"{UNIVERSAL}eventbridge:putEvents"), P.SCHEDULER, YES, None,
+    ),
     "Scheduler, universal, something else": (
         lambda: scheduled("{}", f"{UNIVERSAL}ec2:stopInstances"), P.SCHEDULER, YES, None,
     ),
     "Scheduler, templated": (lambda: scheduled(EVENT, INGEST), P.SCHEDULER, YES, INGEST),
+    "Scheduler, templated, Kinesis": (lambda: scheduled(EVENT, STREAM), P.SCHEDULER, YES, STREAM),
+    "Scheduler, without a target": (lambda: scheduled(EVENT, ""), P.SCHEDULER, REFETCH, None),
     "Scheduler, truncated": (
         lambda: scheduled('{"orderId": "o', INGEST, IS_PAYLOAD_TRUNCATED="true"), P.SCHEDULER, REFETCH, INGEST,
     ),
@@ -311,6 +341,30 @@ def test_attributes_of_two_producers_are_said() -> None:
 def test_what_does_not_contradict_itself_has_no_doubts() -> None:
     for name in ("async-dlq-sqs.json", DEST, "sqs-redrive-dlq-standard.json", "eventbridge-target-dlq.json"):
         assert parsed(entry(name)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (queue(EVENT, RULE_ARN=RULE, TARGET_ARN=API_DESTINATION), "only EventBridge itself can call"),
+        (queue(EVENT, RULE_ARN=RULE, TARGET_ARN=BUS), "only where a person chooses the bus"),
+        (queue(EVENT, RULE_ARN=RULE, TARGET_ARN=f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/x"), "Name one of these"),
+        (scheduled("{}", f"{UNIVERSAL}ec2:stopInstances"), "is the API call ec2:stopInstances, which"),
+        (scheduled(PUT_EVENTS, f"{UNIVERSAL}eventbridge:putEvents"), "is the API call eventbridge:putEvents, which"),
+        (scheduled(EVENT, BUS), "only where a person chooses the bus"),
+        (scheduled(EVENT, ""), "it is read from the schedule"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_what_is_not_sent_to_says_why_and_what_to_do(made: Entry, said: str) -> None:
+    event = parsed(made)
+    assert event.target is None
+    assert said in (event.reason or "")
+
+
+def test_the_event_that_a_schedule_puts_on_a_bus_is_one_that_a_bus_takes() -> None:
+    payload = parsed(scheduled(PUT_EVENTS, f"{UNIVERSAL}eventbridge:putEvents")).payload_text
+    assert json.loads(payload or "") == {"source": "shop", "detail-type": "Night", "detail": {"n": 1}}
 
 
 def test_a_queue_url_of_elsewhere_is_no_target() -> None:

@@ -31,6 +31,7 @@ def test_who_chooses_what_sends_on_is_told_whom_it_reaches(target: TargetRef, wo
         (Producer.DYNAMODB_ESM, "RequestResponse"),
         (Producer.KAFKA_ESM, "RequestResponse"),
         (Producer.SQS_REDRIVE, "RequestResponse"),
+        (Producer.PIPES, "RequestResponse"),
         (Producer.LAMBDA_ASYNC_DLQ, "Event"),
         (Producer.SNS_SUBSCRIPTION, "Event"),
         (Producer.EVENTBRIDGE_RULE, "Event"),
@@ -62,9 +63,12 @@ def test_a_target_in_another_account_is_refused_unless_that_is_allowed() -> None
 @pytest.mark.parametrize("producer", Producer)
 def test_only_what_holds_its_event_can_be_sent_before_it_is_looked_up(producer: Producer) -> None:
     waiting = make_candidate(producer=producer, redrivable=Redrivable.REFETCH, reason="Being looked up.")
-    holds = producer in {Producer.SNS_SUBSCRIPTION, Producer.EVENTBRIDGE_RULE}
+    holds = producer in {Producer.SNS_SUBSCRIPTION, Producer.EVENTBRIDGE_RULE, Producer.SCHEDULER}
     assert skip_of(waiting) == "Being looked up."
     assert skip_of(waiting, override=CAPTURE) == (None if holds else "Being looked up.")
+    assert skip_of(replace(waiting, truncated=True), override=CAPTURE) == skip_of(
+        waiting, override=None if producer is Producer.SCHEDULER else CAPTURE
+    )
 
 
 places = st.builds(Place, st.sampled_from("ab"), st.integers(0, 2**128 - 1).map(str))

@@ -17,6 +17,7 @@ from deadletter.route import Route, Supplement
 EVENTS = Path(__file__).parents[1] / "events"
 FUNCTION = TargetRef(TargetKind.LAMBDA, "arn:aws:lambda:eu-west-1:123456789012:function:orders-capture")
 QUEUE = TargetRef(TargetKind.SQS, "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil")
+STREAM = TargetRef(TargetKind.KINESIS, "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks")
 DLQ_ATTRIBUTES = {
     "RequestID": {"DataType": "String", "StringValue": "9f1c3a70-7d0a-4d0e-8d3e-2f1d6c1f0a11"},
     "ErrorCode": {"DataType": "Number", "StringValue": "200"},
@@ -26,6 +27,13 @@ DLQ_ATTRIBUTES = {
 
 def out(message: ReceivedMessage, target: TargetRef) -> Outgoing:
     return rebuild(message, parse_message(message), target, key=7, deduplication_id="redrive-1-7-5a")
+
+
+def rule_message() -> ReceivedMessage:
+    """A message of a rule's dead-letter queue, with an event that has an id."""
+    given = read_entry((EVENTS / "eventbridge-target-dlq.json").read_text())
+    event = {"id": "b7f7f1f0-4444-4000-8000-000000000004", "source": "shop", "detail": {"orderId": "ord-7741"}}
+    return replace(given, body=json.dumps(event))
 
 
 def moved(body: str = "{}", **attributes: str) -> ReceivedMessage:
@@ -169,6 +177,69 @@ def test_a_cut_schedule_is_sent_with_the_whole_input_of_the_schedule() -> None:
     message = replace(given, message_attributes=cut)
     whole = Supplement(route=Route(target=FUNCTION, payload_text='{"at": "<aws.scheduler.scheduled-time>", "all": 1}'))
     assert json.loads(out_with(message, FUNCTION, whole).payload) == {"at": "2026-09-14T01:00:00Z", "all": 1}
+    # Also where a person named another target: a part of an input is no input.
+    assert json.loads(out_with(message, QUEUE, whole).payload) == {"at": "2026-09-14T01:00:00Z", "all": 1}
+    with pytest.raises(TargetRefused, match="is cut"):
+        out(message, QUEUE)
+
+
+def scheduled(request: dict[str, Any], call: str, **more: str) -> ReceivedMessage:
+    """A message of a schedule with a universal target."""
+    told = {"SCHEDULE_ARN": "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/nightly", **more}
+    told["TARGET_ARN"] = f"arn:aws:scheduler:::aws-sdk:{call}"
+    attributes = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
+    return ReceivedMessage("m", json.dumps(request), {}, attributes)
+
+
+def test_a_schedules_own_request_says_which_attributes_and_group_go_along() -> None:
+    tenant = {"DataType": "String", "StringValue": "blue"}
+    request = {
+        "QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",
+        "MessageBody": "not { json",
+        "MessageGroupId": "customer-3",
+        "MessageAttributes": {"tenant": tenant, "odd": {"DataType": "String"}, "none": 1},
+    }
+    outgoing = out(scheduled(request, "sqs:sendMessage"), TargetRef(TargetKind.SQS, f"{QUEUE.arn}.fifo"))
+    assert (outgoing.payload, outgoing.group_id) == ("not { json", "customer-3")
+    assert outgoing.message_attributes == {"tenant": tenant}
+
+
+def test_a_cut_request_gets_the_attributes_that_its_schedule_has() -> None:
+    message = scheduled({"QueueUrl": "x"}, "sqs:sendMessage", IS_PAYLOAD_TRUNCATED="true")
+    tenant = {"tenant": {"DataType": "String", "StringValue": "blue"}}
+    route = Route(target=QUEUE, payload_text="all of it", attributes=tenant)
+    outgoing = out_with(message, QUEUE, Supplement(route=route))
+    assert (outgoing.payload, outgoing.message_attributes) == ("all of it", tenant)
+
+
+@pytest.mark.parametrize(
+    ("route", "key"),
+    [
+        (Route(target=STREAM), "b7f7f1f0-4444-4000-8000-000000000004"),
+        (Route(target=STREAM, partition_key_path="$.detail.orderId"), "ord-7741"),
+        (Route(target=STREAM, partition_key="nightly"), "nightly"),
+        (None, "b7f7f1f0-4444-4000-8000-000000000004"),
+    ],
+    ids=["the event's id, as EventBridge does", "by the rule's path", "the schedule's own", "named by a person"],
+)
+def test_a_record_of_a_stream_gets_the_partition_key_that_its_sender_gives_it(route: Route | None, key: str) -> None:
+    message = rule_message()
+    outgoing = out_with(message, STREAM, Supplement(route=route))
+    assert (outgoing.partition_key, outgoing.payload) == (key, message.body)
+
+
+def test_a_partition_key_that_is_not_in_the_event_is_refused_and_not_made_up() -> None:
+    route = Route(target=STREAM, partition_key_path="$.detail.customer.id")
+    with pytest.raises(TargetRefused, match="takes the partition key from"):
+        out_with(rule_message(), STREAM, Supplement(route=route))
+
+
+def test_a_state_machine_gets_what_the_rule_makes_of_the_event_and_nothing_but_json() -> None:
+    machine = TargetRef(TargetKind.STEP_FUNCTIONS, "arn:aws:states:eu-west-1:123456789012:stateMachine:settle")
+    route = Route(target=machine, template='{"order": <id>}', paths={"id": "$.detail.orderId"})
+    assert out_with(rule_message(), machine, Supplement(route=route)).payload == '{"order": "ord-7741"}'
+    with pytest.raises(TargetRefused, match="not JSON, and a state machine takes nothing else"):
+        out(moved("not { json"), machine)
 
 
 def test_a_fetched_batch_is_sent_and_an_unfetched_one_is_not() -> None:

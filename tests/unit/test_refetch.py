@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deadletter import refetch
+from deadletter.errors import TargetRefused
 from deadletter.event import FailedEvent, StreamRange, TargetKind, TargetRef
 from deadletter.parse import parse_message, read_entry
 from deadletter.refetch import Batch, rebuild_batch
@@ -166,6 +167,14 @@ def test_a_pipe_hands_over_a_bare_list_with_flat_fields() -> None:
     assert "kinesis" not in first
     assert first["partitionKey"] == "u-551"
     assert first["eventSource"] == "aws:kinesis"
+
+
+def test_a_pipe_hands_a_queue_each_record_by_itself_and_only_one_of_them_can_be_sent() -> None:
+    queue = Route(target=TargetRef(TargetKind.SQS, "arn:aws:sqs:eu-west-1:210987654321:clicks"))
+    seen = recorded("lambda-event-kinesis.json")
+    assert json.loads(refetch.pipe_input(seen[:1], queue))["data"] == seen[0]["kinesis"]["data"]
+    with pytest.raises(TargetRefused, match="each of the batch's 2 records to clicks by itself"):
+        refetch.pipe_input(seen, queue)
 
 
 def test_a_pipes_template_sees_the_decoded_data() -> None:

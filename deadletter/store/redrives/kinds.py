@@ -36,13 +36,14 @@ _KEY = {
     "own_kind": func.coalesce(Event.target_kind, ""),
     "own_arn": func.coalesce(Event.target_arn, ""),
     "source_id": Event.source_id,
+    "truncated": cast(Event.truncated, Integer),
     "failures": Event.failures,
     "last_outcome": func.coalesce(Event.last_outcome, ""),
     "is_json": func.coalesce(cast(Event.payload_is_json, Integer), _NOBODY_LOOKED),
 }
 """What a plan decides by. Nothing is NULL here: NULLs would not join."""
 
-_NUMBERS = {"redrive_id", "source_id", "failures", "is_json"}
+_NUMBERS = {"redrive_id", "source_id", "truncated", "failures", "is_json"}
 _DECISION = ("target_kind", "target_arn", "outcome", "reason")
 
 
@@ -137,6 +138,7 @@ def _kind(row: Row[Any], accounts: dict[int, str], *, by_id: bool) -> Kind:
         by_id=by_id,
         payload_is_json=None if row.is_json == _NOBODY_LOOKED else bool(row.is_json),
         account=accounts[row.source_id],
+        truncated=bool(row.truncated),
         failures=row.failures,
         last_outcome=Outcome(row.last_outcome) if row.last_outcome else None,
     )
