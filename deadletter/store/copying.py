@@ -11,6 +11,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 
+def copy_all(session: Session, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert *rows*, which are new.
+
+    Raises:
+        DBAPIError: As for any other statement.
+    """
+    _copy(session.connection(), f"COPY {table} ({', '.join(names)}) FROM STDIN", rows, 0)
+
+
 def copy_new(session: Session, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> set[int]:
     """Insert *rows* in their order, but not what is there already; return the ids of those that are new.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from deadletter.rebuild import MAY_NOT_BE_JSON, payload_is_json
 from deadletter.store import sealing
 from deadletter.store.lookups import wanted
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id, kept_int
-from deadletter.store.words import MAX_CHARS
+from deadletter.store.words import MAX_CHARS, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Parsed:
     """One message of a source, what its record says, its cause, and where its event would be sent (None: not known).
 
     `left` says that the message stays in its queue; `expires_at` when AWS drops what only AWS holds of the event.
+    What its rows will say is worked out here (but for what storing it decides), and the words that find it: before the
+    transaction that stores it, whose locks others wait for.
     """
 
     message: ReceivedMessage
@@ -30,6 +33,16 @@ class Parsed:
     target: TargetRef | None
     left: bool = False
     expires_at: datetime | None = None
+    columns: dict[str, Any] = field(init=False, repr=False, compare=False)
+    record_columns: dict[str, Any] = field(init=False, repr=False, compare=False)
+    words: Sequence[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what its rows will say."""
+        columns = _cause(self) | _payload(self)
+        object.__setattr__(self, "columns", columns)  # frozen, but for this
+        object.__setattr__(self, "record_columns", _record_columns(self.message))
+        object.__setattr__(self, "words", words_of(_search_text(self, columns)))
 
 
 CAUSE = (
@@ -95,15 +108,18 @@ class Incoming:
     @property
     def error_text(self) -> str:
         """The words of its error, for the search."""
-        event = self.parsed.event
-        return " ".join(filter(None, (event.error_type, (event.error_message or "")[:MAX_MESSAGE])))
+        return _error_text(self.parsed.event)
 
     @property
     def search_text(self) -> str:
         """All the words that find it: its error, its name, its id, and the beginning of its payload, if not sealed."""
-        # The words of a sealed payload are in no index: who reads the database would read them there.
-        payload = "" if sealing.is_on() else (self.parsed.event.payload_text or "")[:MAX_CHARS]
-        return " ".join(filter(None, (self.error_text, self.event["label"], self.request_id, payload)))
+        return _search_text(self.parsed, self.event)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words of `search_text`."""
+        is_own = self.request_id == self.parsed.columns["request_id"]
+        return self.parsed.words if is_own else words_of(self.search_text)
 
 
 def richness(event: dict[str, Any]) -> int:
@@ -126,13 +142,12 @@ def incoming(parsed: Parsed, source_id: int, now: datetime) -> Incoming:
         "failures": 1,
         "last_outcome": None,
     }
-    event |= _cause(parsed, now)
-    event |= _payload(parsed)
-    event["last_failed_at"] = event["occurred_at"]
+    event |= parsed.columns
+    event["occurred_at"] = event["last_failed_at"] = event["occurred_at"] or now
     return Incoming(parsed, event, _record(parsed, event))
 
 
-def _cause(parsed: Parsed, now: datetime) -> dict[str, Any]:
+def _cause(parsed: Parsed) -> dict[str, Any]:
     event = parsed.event
     return {
         "producer": event.producer.value,
@@ -144,7 +159,7 @@ def _cause(parsed: Parsed, now: datetime) -> dict[str, Any]:
         "invoke_count": kept_int(event.invoke_count),
         "error_type": kept(event.error_type, MAX_NAME),
         "error_message": kept(event.error_message, MAX_MESSAGE),
-        "occurred_at": event.occurred_at or now,
+        "occurred_at": event.occurred_at,
     }
 
 
@@ -170,13 +185,28 @@ def _payload(parsed: Parsed) -> dict[str, Any]:
     }
 
 
-def _record(parsed: Parsed, event: dict[str, Any]) -> dict[str, Any]:
-    message = parsed.message
-    copied = ("source_id", "request_id", "producer", "occurred_at", "collected_at")
-    return {name: event[name] for name in copied} | {
+def _error_text(event: FailedEvent) -> str:
+    return " ".join(filter(None, (event.error_type, (event.error_message or "")[:MAX_MESSAGE])))
+
+
+def _search_text(parsed: Parsed, columns: Mapping[str, Any]) -> str:
+    # The words of a sealed payload are in no index: who reads the database would read them there.
+    payload = "" if sealing.is_on() else (parsed.event.payload_text or "")[:MAX_CHARS]
+    return " ".join(filter(None, (_error_text(parsed.event), columns["label"], columns["request_id"], payload)))
+
+
+def _record_columns(message: ReceivedMessage) -> dict[str, Any]:
+    return {
         "message_id": kept(message.message_id, MAX_MESSAGE),
         "body": message.body.encode("utf-8", "surrogatepass"),
         "attributes": dict(message.attributes),
         "message_attributes": {name: dict(value) for name, value in message.message_attributes.items()},
         "is_failure": True,
     }
+
+
+def _record(parsed: Parsed, event: dict[str, Any]) -> dict[str, Any]:
+    return {name: event[name] for name in _COPIED} | parsed.record_columns
+
+
+_COPIED = ("source_id", "request_id", "producer", "occurred_at", "collected_at")

@@ -91,7 +91,7 @@ def store_all(session: Session, batches: Mapping[int, Sequence[Parsed]], *, now:
         lookups.ask(session, ((message.event["id"], message.parsed.event) for message in kinds.new), now=now)
         _count_new(kinds.new, deltas)
         _store_known(session, kinds, deltas, now)
-        search.add(session, {message.event["id"]: message.search_text for message in kinds.new})
+        search.add(session, {message.event["id"]: message.words for message in kinds.new})
         deltas.write(session)
         _count_collected(session, kinds.messages)
     return Stored(

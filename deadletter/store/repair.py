@@ -13,6 +13,7 @@ from deadletter.store import search
 from deadletter.store.check import Difference
 from deadletter.store.engine import is_postgres
 from deadletter.store.models import Record
+from deadletter.store.words import words_of
 
 LOCK_S = 10
 """How long a repair waits for those who write on PostgreSQL, in seconds."""
@@ -45,9 +46,9 @@ def repair(session: Session, differences: Sequence[Difference]) -> list[Differen
     return left
 
 
-def index(session: Session, event_id: int, words: str) -> None:
-    """Let an event be found by *words*, where nothing finds it."""
-    search.add(session, {event_id: words})
+def index(session: Session, event_id: int, content: str) -> None:
+    """Let an event be found by the words of *content*, where nothing finds it."""
+    search.add(session, {event_id: words_of(content)})
 
 
 def records_of(session: Session, event_id: int) -> Sequence[Record]:

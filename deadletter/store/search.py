@@ -7,23 +7,20 @@ ids, hyphens, numbers and addresses, and people search for ids above all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, TextClause, cast, column, false, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
+from deadletter.store.copying import copy_all
 from deadletter.store.engine import is_postgres
 from deadletter.store.words import phrases_of, words_of
 
 SEARCH = table("search", column("event_id"), column("words"))
 
+_ADD = "INSERT INTO search (rowid, words) VALUES (?, ?)"
+
 # By whether it is PostgreSQL.
-_ADD = {
-    False: "INSERT INTO search (rowid, words) VALUES (?, ?)",
-    True: "INSERT INTO search (event_id, words) SELECT id, CAST(words AS tsvector) "
-    "FROM unnest(CAST(%s AS bigint[]), CAST(%s AS text[])) AS given (id, words)",
-}
 _EXTEND = {
     False: text("UPDATE search SET words = words || ' ' || :words WHERE rowid = :id"),
     True: text("UPDATE search SET words = words || CAST(:words AS tsvector) WHERE event_id = :id"),
@@ -34,15 +31,15 @@ _DROP = {
 }
 
 
-def add(session: Session, texts: Mapping[int, str]) -> None:
-    """Index the *texts* of new events, by event id."""
-    if not texts:
+def add(session: Session, found_by: Mapping[int, Sequence[str]]) -> None:
+    """Index new events by the words, as `words_of` makes them, that each is to be found by."""
+    if not found_by:
         return
-    postgres = is_postgres(session)
-    join = tsvector if postgres else " ".join
-    words = [join(words_of(content)) for content in texts.values()]
-    given: Any = (list(texts), words) if postgres else list(zip(texts, words, strict=True))
-    session.connection().exec_driver_sql(_ADD[postgres], given)
+    if is_postgres(session):
+        copy_all(session, "search", ("event_id", "words"), [(id_, tsvector(words)) for id_, words in found_by.items()])
+    else:
+        rows = [(event_id, " ".join(words)) for event_id, words in found_by.items()]
+        session.connection().exec_driver_sql(_ADD, rows)
 
 
 def extend(session: Session, texts: Mapping[int, str]) -> None:
