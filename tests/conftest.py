@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import Engine, make_url, text
@@ -25,6 +26,10 @@ from tests.tools import postgres_programs, require_tool
 HERE = Path(__file__).parent
 
 pytest_plugins = [f"tests.{name}" for name in ("sandbox_fixture",) if (HERE / f"{name}.py").exists()]
+
+
+hypothesis.settings.register_profile("steady", deadline=None)  # a busy machine is slow, not wrong
+hypothesis.settings.load_profile("steady")
 
 
 def pytest_configure() -> None:

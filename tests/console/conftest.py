@@ -9,16 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 
 from console.app import create_app
 from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, write
+from deadletter.store.people import secrets
 from tests.factories import make_parsed, store_some
 from tests.seed import seed
 
 NOW = datetime(2026, 11, 23, 3, 14, 7, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords with as little work as Argon2 allows; `tests/unit/test_secrets.py` has the real parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ class World:
         return self.show(redrive_id)
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until *condition* holds in a database that tells nobody when it changes."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -154,7 +154,7 @@ def test_a_running_worker_follows_pause_and_resume(world: World) -> None:
         before, receives = receives, source.receives
         return before == receives
 
-    wait_until(rests, timeout_s=30)
+    wait_until(rests)
     source.put(*messages(1))
     with write(world.engine) as session:
         resume(session, row_of(world).id, by=ADA, now=NOW)

@@ -16,6 +16,8 @@ SHORTEST_PASSWORD = 12
 
 LONGEST_PASSWORD = 1_000
 
+_hasher = PasswordHasher()
+
 
 def new_secret(prefix: str = "") -> str:
     """Return 256 random bits as text for a cookie, a link or a token; *prefix* lets people and scanners know it."""
@@ -34,7 +36,7 @@ def hash_password(password: str) -> str:
             f"The password has {len(password):,} characters; it must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,}. "
             "A few words in a row are easy to keep in mind."
         )
-    return PasswordHasher().hash(password)
+    return _hasher.hash(password)
 
 
 def password_fits(password: str, kept: str | None) -> bool:
@@ -43,7 +45,7 @@ def password_fits(password: str, kept: str | None) -> bool:
     Takes as long for somebody who has no password or does not exist, so that the time tells nobody who does.
     """
     try:
-        fits = PasswordHasher().verify(kept or _nobodys(), password[:LONGEST_PASSWORD])
+        fits = _hasher.verify(kept or _nobodys(), password[:LONGEST_PASSWORD])
     except (VerificationError, InvalidHashError):
         return False
     return fits and kept is not None
@@ -51,4 +53,4 @@ def password_fits(password: str, kept: str | None) -> bool:
 
 @cache
 def _nobodys() -> str:
-    return PasswordHasher().hash(secrets.token_urlsafe(16))
+    return _hasher.hash(secrets.token_urlsafe(16))
