@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from deadletter.errors import BadInput
 from deadletter.event import Cause, Producer
-from deadletter.fingerprint import VERSION, Fingerprint, cause_from, cause_of, fingerprint, same_cause
+from deadletter.fingerprint import VERSION, Fingerprint, cause_from, cause_of, fingerprint, frames, same_cause
 from deadletter.parse import parse_message, read_entry
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -306,3 +307,19 @@ def test_a_line_of_json_is_read_as_a_cause() -> None:
 def test_a_line_that_is_no_cause_is_refused_with_a_sentence(fields: dict, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         cause_from(fields)
+
+
+def test_what_is_huge_is_not_kept_in_memory() -> None:
+    def huge(number: int) -> Cause:
+        line = '  File "/var/task/app.py", line {}, in step_{}\n    go({})\n'
+        trace = tuple(line.format(n, n, f"{number}" * 300) for n in range(99))
+        return Cause(error_type=f"E{number}" * 100_000, stack_trace=trace)
+
+    fingerprint(huge(0))
+    tracemalloc.start()
+    for number in range(20):
+        assert len(fingerprint(huge(number)).frames) == frames.MAX_FRAMES
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 3_000_000  # of 4 MB of names and 1 MB of traces
