@@ -10,8 +10,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from deadletter.event import Cause, name_of
+from deadletter.event import Cause, Producer, name_of
 from deadletter.fingerprint.causes import End, cause_from, cause_of, end_of, fallback_title
 from deadletter.fingerprint.frames import in_app_frames
 from deadletter.fingerprint.masks import Masked, mask, masked_things
@@ -32,6 +33,8 @@ VERSION = 1
 _TITLE_CHARS = 80
 _HEADLINE_WORDS = 3
 _LAMBDA_PARTS = 7
+_REMEMBERED_CHARS = 4_000
+"""What is longer is not kept in memory: all that is stays under a few megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +62,32 @@ def fingerprint(cause: Cause) -> Fingerprint:
     message = end.message if end else cause.error_message
     masked = mask(message).text if message else None
     frames = () if end else in_app_frames(cause.stack_trace)
-    function_arn = _unqualified(cause.function_arn)
+    facts = (cause.function_arn, cause.error_type, cause.condition, masked)
+    size = sum([len(text) for text in (*facts, *frames) if text])
+    made = _made if size <= _REMEMBERED_CHARS else _made.__wrapped__
+    return made(*facts, cause.producer, end, frames)
+
+
+# A bad deploy writes the same cause a million times: all that follows from the masked text is worked out once.
+@lru_cache(maxsize=1024)
+def _made(  # noqa: PLR0913, PLR0917 - what it is remembered by
+    function_arn: str | None,
+    error_type: str | None,
+    condition: str | None,
+    masked: str | None,
+    producer: Producer | None,
+    end: End | None,
+    frames: tuple[str, ...],
+) -> Fingerprint:
+    unqualified = _unqualified(function_arn)
+    cause = Cause(error_type=error_type, condition=condition, producer=producer)
     title = _title(cause, end, masked)
     return Fingerprint(
-        value=_hash(function_arn, end.error_type if end else cause.error_type, frames, masked or title),
+        value=_hash(unqualified, end.error_type if end else error_type, frames, masked or title),
         version=VERSION,
-        function_arn=function_arn,
-        function_name=name_of(function_arn) if function_arn else "unknown function",
-        error_type=cause.error_type or None,
+        function_arn=unqualified,
+        function_name=name_of(unqualified) if unqualified else "unknown function",
+        error_type=error_type or None,
         title=title,
         masked=masked,
         frames=frames,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 MAX_FRAMES = 50
 _MAX_LINES = 2000
 _LONGEST_LINE = 2000
+_REMEMBERED_CHARS = 8_000
+_REMEMBERED_ENTRY = 1_000
+"""Longer traces and entries are not kept in memory: all that are stay under some megabytes."""
 
 _PYTHON = re.compile(r' {0,2}File "(?P<path>[^"\n]+)", line \d+(?:, in (?P<name>.+))?')
 _NODE = re.compile(
@@ -40,24 +45,50 @@ def in_app_frames(stack_trace: Sequence[str] | None) -> tuple[str, ...]:
     repeats count once. Only the first syntax that is seen (Python, Node.js, Java) counts, and only at a line's start,
     so that source lines and messages inside the trace are not taken for frames.
     """
-    frames = dict.fromkeys(frame for frame in _frames(stack_trace or ()) if frame)
+    if not stack_trace:
+        return ()
+    trace = tuple(stack_trace)
+    small = sum(map(len, trace)) <= _REMEMBERED_CHARS
+    return (_in_app if small else _in_app.__wrapped__)(trace)
+
+
+@lru_cache(maxsize=512)
+def _in_app(trace: tuple[str, ...]) -> tuple[str, ...]:
+    frames = dict.fromkeys(frame for frame in _frames(trace) if frame)
     return tuple(islice(frames, MAX_FRAMES))
 
 
 def _frames(stack_trace: Sequence[str]) -> Iterator[str | None]:
-    syntax: re.Pattern[str] | None = None
-    for line in islice(_lines(stack_trace), _MAX_LINES):
-        for candidate in (syntax,) if syntax else _SYNTAXES:
-            if match := candidate.match(line):
-                syntax = candidate
-                yield _READERS[candidate](match)
-                break
-
-
-def _lines(stack_trace: Sequence[str]) -> Iterator[str]:
+    syntax, left = None, _MAX_LINES
     for entry in islice(stack_trace, _MAX_LINES):
-        for line in entry[: _LONGEST_LINE * MAX_FRAMES].split("\n"):
-            yield line[:_LONGEST_LINE]
+        read = _read if len(entry) <= _REMEMBERED_ENTRY else _read.__wrapped__
+        found = read(entry, syntax, left if entry.count("\n") >= left else _MAX_LINES)
+        yield from found.frames
+        syntax, left = found.syntax, left - found.lines
+        if left <= 0:
+            break
+
+
+class _Found(NamedTuple):
+    """The frames of an entry (None: not the function's own), the syntax from there on, and how many lines it took."""
+
+    frames: tuple[str | None, ...]
+    syntax: re.Pattern[str] | None
+    lines: int
+
+
+# The traces of one cause, and of one function, are made of the same entries: each is read once.
+@lru_cache(maxsize=4096)
+def _read(entry: str, syntax: re.Pattern[str] | None, most: int) -> _Found:
+    """Read at most *most* lines of one entry of a trace."""
+    frames, lines = [], entry[: _LONGEST_LINE * MAX_FRAMES].split("\n")[:most]
+    for line in lines:
+        for candidate in (syntax,) if syntax else _SYNTAXES:
+            if match := candidate.match(line[:_LONGEST_LINE]):
+                syntax = candidate
+                frames.append(_READERS[candidate](match))
+                break
+    return _Found(tuple(frames), syntax, len(lines))
 
 
 def _from_file(match: re.Match[str]) -> str | None:
