@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.rounds import in_turn
 from bench.rows import Row, under
+from bench.sizes import Size
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 7
@@ -23,7 +24,7 @@ _PEER = "import boto3; boto3.client('sqs')"
 _HANDLERS = {"collect": "worker.lambda_collect", "redrive": "worker.lambda_redrive"}
 
 
-def measure() -> list[Row]:
+def measure(_size: Size) -> list[Row]:
     """Import each in a process of its own, in turn, as often as a rate would say: imports per second.
 
     All stand in the same folder, as Lambda unpacks it, with the same `.pyc`. What starting Python takes is in all of

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from sqlalchemy import Engine
 
 from bench.databases import databases
 from bench.messages import make_record
 from bench.mover import mover
 from bench.rounds import in_turn
 from bench.rows import Row, at_least
+from bench.sizes import Size
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
 from deadletter.store.audit import Actor
@@ -31,33 +33,33 @@ from deadletter.store.queries import list_workers
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
 
-MESSAGES = 3_000
-WARM_UP = 8_000
-"""Enough to flow until the helping processes are there."""
+WARM_UP = 500
+"""Messages that are put in again and again until the helping processes are there: they come when a source flows."""
 
 THREADS = 4
 PROCESSES = 2
 LEAST = 0.6
+_DEADLINE_S = 300
 LEAST_MOVER = 1.0
 
 
-def measure() -> list[Row]:
+def measure(size: Size) -> list[Row]:
     """Return a row for each database and peer."""
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as box, databases() as found:
         os.environ.update(box.env)
-        return [row for name, settings in found.items() for row in _rows(box, name, settings, Path(folder))]
+        return [row for name, settings in found.items() for row in _rows(box, name, settings, Path(folder), size)]
 
 
-def _rows(box: Sandbox, name: str, settings: Settings, folder: Path) -> list[Row]:
-    ours, bare, moved = (_Queue(box, f"{kind}-{name.lower()}") for kind in ("ours", "bare", "moved"))
+def _rows(box: Sandbox, name: str, settings: Settings, folder: Path, size: Size) -> list[Row]:
+    ours, bare, moved = (_Queue(box, f"{kind}-{name.lower()}", size.messages) for kind in ("ours", "bare", "moved"))
     with ExitStack() as ending:
         work = ending.enter_context(_worker(settings, ours))
         move = ending.enter_context(mover(folder)) if name == "SQLite" else None
         things = {"bare loop": lambda: _bare_loop(bare), "ours": work}
         if move:
             things["sqs-mover"] = lambda: _timed(moved, lambda: move(moved.name, "elsewhere"))
-            _Queue(box, "elsewhere")
-        rounds = in_turn(things)
+            _Queue(box, "elsewhere", 0)
+        rounds = in_turn(things, rounds=size.rounds)
     rows = [
         at_least(
             LEAST,
@@ -75,8 +77,9 @@ def _rows(box: Sandbox, name: str, settings: Settings, folder: Path) -> list[Row
 class _Queue:
     """A queue of the sandbox, filled and watched."""
 
-    def __init__(self, box: Sandbox, name: str) -> None:
+    def __init__(self, box: Sandbox, name: str, messages: int) -> None:
         self.name = name
+        self.messages = messages
         self.arn = f"arn:aws:sqs:{box.region}:{box.account}:{name}"
         self._sqs: Any = boto3.client("sqs")
         self.url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -94,14 +97,14 @@ class _Queue:
 
 def _timed(queue: _Queue, empty: Callable[[], object]) -> float:
     """Return how many messages a second *empty* takes out of the queue."""
-    queue.fill(MESSAGES)
+    queue.fill(queue.messages)
     at = time.perf_counter()
     empty()
-    return MESSAGES / (time.perf_counter() - at)
+    return queue.messages / (time.perf_counter() - at)
 
 
 def _bare_loop(queue: _Queue) -> float:
-    left, lock = [MESSAGES], threading.Lock()
+    left, lock = [queue.messages], threading.Lock()
 
     def loop() -> None:
         sqs = boto3.client("sqs")
@@ -136,12 +139,11 @@ def _worker(settings: Settings, queue: _Queue) -> Iterator[Callable[[], float]]:
         "REDRIVE_PROCESSES": str(PROCESSES),
         "REDRIVE_RECEIVERS": str(THREADS // PROCESSES),
     }
-    queue.fill(WARM_UP)
     command = [sys.executable, "-m", "worker"]
     log = subprocess.DEVNULL
     with subprocess.Popen(command, env=os.environ | env, stderr=log, start_new_session=True) as process:
         try:
-            _wait(lambda: queue.drained() and _helped(engine))
+            _warm_up(queue, engine)
             os.killpg(process.pid, signal.SIGSTOP)
             yield lambda: _timed(queue, lambda: _let_work(process.pid, queue))
         finally:
@@ -150,20 +152,30 @@ def _worker(settings: Settings, queue: _Queue) -> Iterator[Callable[[], float]]:
     engine.dispose()
 
 
+def _warm_up(queue: _Queue, engine: Engine) -> None:
+    """Fill the queue until there are helpers: how long they take depends on the machine, so no number is enough."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while not _helped(engine):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"After {_DEADLINE_S} s, the worker has no helping processes, or does not run at all.")
+        queue.fill(WARM_UP)
+    _wait(queue.drained)
+
+
 def _let_work(group: int, queue: _Queue) -> None:
     os.killpg(group, signal.SIGCONT)
     _wait(queue.drained)
     os.killpg(group, signal.SIGSTOP)
 
 
-def _helped(engine: Any) -> bool:  # noqa: ANN401 - an Engine
+def _helped(engine: Engine) -> bool:
     with read(engine) as session:
         return sum(worker.lead is not None for worker in list_workers(session)) == PROCESSES - 1
 
 
 def _wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + _DEADLINE_S
     while not until():
         if time.monotonic() > deadline:
-            raise RuntimeError("After 120 s, there are still messages to collect.")
+            raise RuntimeError(f"After {_DEADLINE_S} s, there are still messages to collect.")
         time.sleep(0.05)

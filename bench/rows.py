@@ -26,6 +26,11 @@ def under(bar: float, name: str, value: float, unit: str, note: str = "") -> Row
     return _row(name, value, unit, f"under {bar:g}", ok=value < bar, note=note)
 
 
+def at_most(bar: float, name: str, value: float, unit: str, note: str = "") -> Row:
+    """Return the row of a claim that is met up to *bar*."""
+    return _row(name, value, unit, f"at most {bar:g}", ok=value <= bar, note=note)
+
+
 def _row(name: str, value: float, unit: str, bar: str, *, ok: bool, note: str) -> Row:  # noqa: PLR0913 - a row's columns
     return Row(name, round(value, 2), unit, bar, ok, note)
 

@@ -20,6 +20,7 @@ from bench.databases import databases
 from bench.messages import make_record
 from bench.rounds import in_turn
 from bench.rows import Row, at_least
+from bench.sizes import Size
 from deadletter.collect import parse_batch
 from deadletter.event import ReceivedMessage
 from deadletter.settings import Settings
@@ -35,9 +36,6 @@ from tests.conftest import make_postgres_database
 
 T = TypeVar("T")
 
-ROWS = 20_000
-"""In each of five rounds: 100,000 in all."""
-
 AT_ONCE = 500
 ARN = "arn:aws:sqs:eu-west-1:000000000000:bench"
 BARS = {
@@ -52,21 +50,21 @@ PEERS: Mapping[str, peers.Peer] = {
 }
 
 
-def measure() -> list[Row]:
+def measure(size: Size) -> list[Row]:
     """Return a row for each database and peer."""
     with databases() as found:
-        return [row for name, settings in found.items() for row in _rows(name, settings)]
+        return [row for name, settings in found.items() for row in _rows(name, settings, size)]
 
 
-def _rows(database: str, settings: Settings) -> list[Row]:
+def _rows(database: str, settings: Settings, size: Size) -> list[Row]:
     names = [peer for _, peer in BARS[database]]
     with ExitStack() as ending:
-        feed = _Feed()
+        feed = _Feed(size.rows)
         things: dict[str, Callable[[], float]] = {}
         for name in ("ours", *names):
             engine = ending.enter_context(_empty(settings, name))
             things[name] = _ours(engine, feed) if name == "ours" else _peer(engine, feed, PEERS[name])
-        rounds = in_turn(things)
+        rounds = in_turn(things, rounds=size.rounds)
     return [
         at_least(bar, f"store / {peer}, {database}", rounds.ratio("ours", peer), note=rounds.note("ours", peer))
         for bar, peer in BARS[database]
@@ -76,14 +74,15 @@ def _rows(database: str, settings: Settings) -> list[Row]:
 class _Feed:
     """Messages that nobody has stored yet, parsed: the same ones for everybody in the same round."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
         self._rounds: list[list[Parsed]] = []
 
     def round(self, number: int, engine: Engine) -> list[Parsed]:
         while len(self._rounds) <= number:
             with read(engine) as session:
                 source = list_sources(session, now=datetime.now(UTC))[0]
-            self._rounds.append(parse_batch([_message(n) for n in range(ROWS)], source))
+            self._rounds.append(parse_batch([_message(n) for n in range(self._rows)], source))
         return self._rounds[number]
 
 
@@ -134,7 +133,7 @@ def _timed(batches: Sequence[T], store: Callable[[T], object]) -> float:
     at = time.perf_counter()
     for batch in batches:
         store(batch)
-    return ROWS / (time.perf_counter() - at)
+    return len(batches) * AT_ONCE / (time.perf_counter() - at)
 
 
 @contextmanager
