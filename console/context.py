@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from deadletter import aws, store
 from deadletter.access import Forbidden, Permission, Principal, Verdict
 from deadletter.actor import Actor
-from deadletter.ports import OpenRecords
+from deadletter.ports import Listeners, OpenRecords
 from deadletter.preflight.discovery import Consumer
 from deadletter.settings import Settings
 
@@ -37,6 +37,7 @@ class Wiring:
     clock: Callable[[], datetime]
     open_records: OpenRecords = aws.open_records
     read_consumer: Callable[[str], Consumer] = aws.read_consumer
+    open_listeners: Callable[[], Listeners] = aws.open_listeners
 
 
 def register(app: Flask, wiring: Wiring) -> None:
@@ -73,6 +74,11 @@ def engine() -> Engine:
 def open_records() -> OpenRecords:
     """Return what opens handlers' idempotency records."""
     return _wiring().open_records
+
+
+def listeners() -> Listeners:
+    """Return what knows who listens to buses and topics."""
+    return _wiring().open_listeners()
 
 
 def consumer(function_arn: str) -> Consumer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console import steering
-from console.context import actor, engine, now, open_records, settings
+from console.context import actor, engine, listeners, now, open_records, settings
 from console.forms import Form, read_rate, read_transform
 from console.sign_in.scope import check_selection
 from deadletter import redrive as use
@@ -34,6 +34,7 @@ def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         edit=edit,
         skip_done=form.get("done") != "send",
         open_records=open_records(),
+        listeners=listeners(),
         manner=steering.read_manner(form, now=now()),
         asked_by=actor(),
         settings=settings(),

@@ -220,6 +220,31 @@ class Lookups(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a bus: its pattern as JSON text (None for one that only runs by the clock), and whether it is off."""
+
+    name: str
+    pattern: str | None
+    off: bool = False
+
+
+class Listeners(Protocol):
+    """Who gets what is put on a bus, or published to a topic. Reads only; each raises LookupBusy and LookupRefused."""
+
+    def rules(self, bus_arn: str) -> Sequence[Rule]:
+        """Return the rules of a bus."""
+        ...
+
+    def targets(self, bus_arn: str, rule: str) -> Sequence[str]:
+        """Return the ARNs of the targets of a bus's rule."""
+        ...
+
+    def subscribers(self, topic_arn: str) -> Sequence[str]:
+        """Return the endpoints that are subscribed to a topic: ARNs, addresses, numbers."""
+        ...
+
+
 class IdempotencyRecords(Protocol):
     """The table where a handler keeps which events it has done. Read only."""
 

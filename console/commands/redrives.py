@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
@@ -121,6 +122,7 @@ def said(row: RedriveRow) -> Iterator[str]:
         yield f"  It stopped by itself. {row.held_reason} Then: redrive resume {row.id}, or redrive cancel {row.id}"
     for line in row.targets:
         yield f"  {line['count']:,} to {line['arn']} ({line['why']})"
+        yield from _said_reach(line.get("reach"))
     yield from _said_ahead(row)
     if row.skipped:
         yield f"  {row.skipped:,} skipped"
@@ -130,6 +132,21 @@ def said(row: RedriveRow) -> Iterator[str]:
         f"  {row.ever_sent:,} sent, {row.succeeded:,} succeeded, {row.failed_again:,} failed again, "
         f"{row.unknown:,} unknown, {row.waiting:,} waiting"
     )
+
+
+def _said_reach(reach: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield whom a bus or a topic hands events on to."""
+    if reach is None:
+        return
+    if reach["error"]:
+        yield f"    whom it reaches could not be read, so it may be anybody: {reach['error']}"
+    for each in reach["reached"]:
+        counts = [f"{each['matched']:,} of {reach['looked']:,} match"] if each["matched"] else []
+        counts += [f"{each['unsure']:,} may match"] if each["unsure"] else []
+        name = f"rule {each['name']} ({', '.join(counts)})" if each["name"] else "subscriber"
+        yield f"    {name}: {', '.join(each['targets']) or 'no target'}"
+    if reach["others"]:
+        yield f"    none of them match {plural(reach['others'], 'other rule')}"
 
 
 def _said_ahead(row: RedriveRow) -> Iterator[str]:

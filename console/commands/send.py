@@ -182,6 +182,7 @@ def _plan(engine: Engine, asked: Asked, settings: Settings) -> RedriveRow:
         edit=asked.edit,
         skip_done=asked.skip_done,
         open_records=aws.open_records,
+        listeners=aws.open_listeners(),
         asked_by=actor(settings),
         settings=settings,
         now=utc_now(),

@@ -11,6 +11,7 @@ from deadletter.aws.eventbridge_target import EventBridgeTarget
 from deadletter.aws.idempotency import DynamoDbRecords, read_consumer
 from deadletter.aws.kinesis_target import KinesisTarget
 from deadletter.aws.lambda_target import LambdaTarget
+from deadletter.aws.listeners import AwsListeners
 from deadletter.aws.lookups import AwsLookups
 from deadletter.aws.s3_source import S3Source
 from deadletter.aws.sns_target import SnsTarget
@@ -19,10 +20,19 @@ from deadletter.aws.sqs_target import SqsTarget
 from deadletter.aws.step_functions_target import StepFunctionsTarget
 from deadletter.aws.trouble import ERRORS, source_error
 from deadletter.event import TargetKind
-from deadletter.ports import IdempotencyRecords, Lookups, ObjectSource, Target
+from deadletter.ports import IdempotencyRecords, Listeners, Lookups, ObjectSource, Target
 from deadletter.preflight import Rules
 
-__all__ = ["open_lookups", "open_objects", "open_records", "open_source", "open_target", "read_consumer", "use_roles"]
+__all__ = [
+    "open_listeners",
+    "open_lookups",
+    "open_objects",
+    "open_records",
+    "open_source",
+    "open_target",
+    "read_consumer",
+    "use_roles",
+]
 
 
 def open_source(arn: str) -> SqsSource:
@@ -64,6 +74,11 @@ def open_target(kind: TargetKind, arn: str, invocation: str) -> Target:
             return KinesisTarget(arn)
         case TargetKind.STEP_FUNCTIONS:
             return StepFunctionsTarget(arn)
+
+
+def open_listeners() -> Listeners:
+    """Return AWS to be asked who listens to buses and topics. Opens no connection yet."""
+    return AwsListeners()
 
 
 def open_lookups() -> Lookups:

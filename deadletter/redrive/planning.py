@@ -17,10 +17,11 @@ from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
 from deadletter.parse.record import any_target
 from deadletter.plan import INVOCATIONS
-from deadletter.ports import OpenRecords
+from deadletter.ports import Listeners, OpenRecords
 from deadletter.redrive.ahead import Choice
 from deadletter.redrive.editing import Edit
 from deadletter.redrive.making import Asked, make
+from deadletter.redrive.reaching import note_reach
 from deadletter.settings import Settings
 from deadletter.store import write
 from deadletter.store.audit import note
@@ -54,6 +55,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     edit: Edit | None = None,
     skip_done: bool = True,
     open_records: OpenRecords | None = None,
+    listeners: Listeners | None = None,
     manner: Manner = CAREFUL,
     asked_by: Actor,
     settings: Settings,
@@ -70,6 +72,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         edit: A change to the payloads; the originals are kept.
         skip_done: Leave out what its handler has done already, by its own record.
         open_records: Opens the handlers' idempotency records; None for no pre-flight.
+        listeners: Says who listens to a bus or a topic that the plan sends to; None: nobody is asked.
         manner: Canary, breaker, how many at once, and when.
         asked_by: Who asks, and from where: for the record, and the audit trail.
         settings: Says the default rate and settling time.
@@ -98,7 +101,10 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         "planned_at": now,
         "settle_s": DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
     } | _columns(manner)
-    return make(engine, Asked(selection, choice, open_records, settings.approval, asked_by, now, columns))
+    redrive_id = make(engine, Asked(selection, choice, open_records, settings.approval, asked_by, now, columns))
+    if listeners:
+        note_reach(engine, redrive_id, listeners)
+    return redrive_id
 
 
 def start(  # noqa: PLR0913 - what a person confirms, each by its name

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.demo.processes import CommandFailed, Product, wait_until_served
@@ -37,8 +38,10 @@ def main() -> int:
     data_dir = Path(args.data).resolve()
     _fresh(data_dir)
     try:
-        with _everything(data_dir, port=args.port) as (shop, product):
-            return _once(shop, product, args) if args.once else _stay(shop, product, args)
+        with _everything(data_dir, args) as (shop, product, began):
+            if args.once:
+                return _once(Story(shop, product, orders=args.orders, began=began), args)
+            return _stay(shop, product, args)
     except CommandFailed as error:
         print(f"The demo stopped: {error}", file=sys.stderr)
         return 1
@@ -62,23 +65,35 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _everything(data_dir: Path, *, port: int) -> Iterator[tuple[Shop, Product]]:
-    """Start the sandbox, its shop, the worker and the console; end them all in the other order."""
+def _everything(data_dir: Path, args: argparse.Namespace) -> Iterator[tuple[Shop, Product, datetime]]:
+    """Start the sandbox, its shop, the worker and the console; end them all in the other order.
+
+    Customers order as soon as the shop is open: what fails takes its time to fail for good, and the product comes up
+    meanwhile. Yields the shop, the product, and when the first order was taken.
+    """
     with Sandbox(data_dir / "sandbox") as box:
-        shop = Shop(box, ways=ALL_WAYS)
-        product = Product(data_dir, {**box.env, **DEMO_SETTINGS, "REDRIVE_PORT": str(port)})
+        product = Product(data_dir, {**box.env, **DEMO_SETTINGS, "REDRIVE_PORT": str(args.port)})
         try:
-            product.start("console", "serve", "--port", str(port))
-            product.console = f"http://127.0.0.1:{port}"
-            wait_until_served(f"{product.console}/healthz")
-            product.token = product.run("tokens", "add", "demo", *_OF_THE_DEMO).strip()
+            product.start("console", "serve", "--port", str(args.port))
+            shop = Shop(box, ways=ALL_WAYS)
             _deploy_collector(shop, product)
-            _register_sources(shop, product)
-            _say_what_is_idempotent(shop, product)
-            product.start("worker", "work")
-            yield shop, product
+            began = datetime.now(UTC)
+            shop.orders(args.orders)
+            shop.office_orders()
+            _set_up(shop, product, f"http://127.0.0.1:{args.port}")
+            yield shop, product, began
         finally:
             product.stop()
+
+
+def _set_up(shop: Shop, product: Product, console: str) -> None:
+    """Wait for the console, start the worker, and tell them of the shop."""
+    product.console = console
+    wait_until_served(f"{console}/healthz")
+    product.start("worker", "work")
+    product.token = product.run("tokens", "add", "demo", *_OF_THE_DEMO).strip()
+    _register_sources(shop, product)
+    _say_what_is_idempotent(shop, product)
 
 
 def _deploy_collector(shop: Shop, product: Product) -> None:
@@ -119,8 +134,8 @@ def _say_what_is_idempotent(shop: Shop, product: Product) -> None:
         product.post("/targets", arn=arn, expires_s=str(IDEMPOTENT_FOR_S), **keys)
 
 
-def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
-    facts = Story(shop, product, orders=args.orders).tell(lambda text: print(text, file=sys.stderr))
+def _once(story: Story, args: argparse.Namespace) -> int:
+    facts = story.tell(lambda text: print(text, file=sys.stderr))
     for sentence in facts["broken"]:
         print(sentence, file=sys.stderr)
     print(json.dumps(facts, indent=None if args.json else 2))
@@ -128,8 +143,6 @@ def _once(shop: Shop, product: Product, args: argparse.Namespace) -> int:
 
 
 def _stay(shop: Shop, product: Product, args: argparse.Namespace) -> int:
-    shop.orders(args.orders)
-    shop.office_orders()
     link = product.run("link").strip()
     print(
         f"""

@@ -32,16 +32,31 @@ class Product:
         """What lets the demo itself into the console."""
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def run(self, *args: str, ok: Sequence[int] = (0,)) -> str:
-        """Run one command to its end and return what it printed; raise CommandFailed on another exit code than *ok*."""
-        done = subprocess.run([*_redrive(), *args], env=self.env, capture_output=True, text=True, check=False)
+    def run(self, *args: str, ok: Sequence[int] = (0,), **settings: str) -> str:
+        """Run one command to its end and return what it printed; raise CommandFailed on another exit code than *ok*.
+
+        *settings* are variables of its environment, for this once.
+        """
+        env = self.env | settings
+        done = subprocess.run([*_redrive(), *args], env=env, capture_output=True, text=True, check=False)
         if done.returncode not in ok:
             raise CommandFailed(f"redrive {' '.join(args)} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
-    def ask(self, *args: str, ok: Sequence[int] = (0,)) -> Any:  # noqa: ANN401 - any JSON document
-        """Run one command with `--json` and return its document."""
-        return json.loads(self.run(*args, "--json", ok=ok))
+    def ask(self, *args: str, ok: Sequence[int] = (0,), **settings: str) -> Any:  # noqa: ANN401 - any JSON document
+        """Run one command with `--json` and return its document; see `run`."""
+        return json.loads(self.run(*args, "--json", ok=ok, **settings))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all events, by the console's API: asked again and again, a process for each would be most of it."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": "200"}
+        while True:
+            page = json.loads(self.get("/api/v1/events", **query))
+            found += page["items"]
+            if not page["next"]:
+                return found
+            query["cursor"] = page["next"]
 
     def post(self, path: str, **fields: str) -> None:
         """Send a form to a page of the console, as its button does."""
@@ -91,7 +106,7 @@ class Product:
         return None
 
 
-def wait_until_served(url: str, *, within_s: float = 20.0) -> None:
+def wait_until_served(url: str, *, within_s: float = 60.0) -> None:
     """Return once *url* answers; raise CommandFailed when it does not in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

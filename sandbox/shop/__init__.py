@@ -30,7 +30,7 @@ BATCH_TIMEOUT_S = 10.0
 """Of the function that gets ten orders at once, none of which hangs: cut off half-way, some would be packed twice."""
 VISIBILITY_S = 30
 """Long enough for a batch on a busy machine: what is visible again while it is worked on counts as received twice."""
-RETRY_WAIT_S = 1
+RETRY_WAIT_S = 0
 MAX_RECEIVES = 2
 FIRST_ORDER = 1001
 _EFFECTS_TABLE, IDEMPOTENCY_TABLE = "shop-effects", "shop-idempotency"

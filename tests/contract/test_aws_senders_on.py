@@ -11,7 +11,7 @@ import pytest
 from deadletter import aws
 from deadletter.aws import clients
 from deadletter.aws.eventbridge_target import NOT_AN_EVENT
-from deadletter.errors import TargetRefused
+from deadletter.errors import LookupRefused, TargetRefused
 from deadletter.event import ReceivedMessage, TargetKind
 from deadletter.lookup import look_up
 from deadletter.parse import parse_message
@@ -168,3 +168,21 @@ def test_of_two_subscribers_only_the_one_that_failed_gets_the_notification_again
     assert not answer.failed
     assert (failing.code / "seen").read_text() == "ord-1\n"
     assert (healthy.code / "seen").read_text() == "ord-1\n"
+
+
+def test_who_listens_to_a_bus_and_a_topic_is_read(sandbox: Sandbox, make_queue: MakeQueue) -> None:
+    events, queue, bus = sandbox.clients("events"), make_queue(), f"bus-{uuid4()}"
+    arn = events.create_event_bus(Name=bus)["EventBusArn"]
+    events.put_rule(Name="orders", EventBusName=bus, EventPattern='{"source": ["shop"]}')
+    events.put_targets(Rule="orders", EventBusName=bus, Targets=[{"Id": "1", "Arn": queue}])
+    events.put_rule(Name="off", EventBusName=bus, EventPattern='{"source": ["shop"]}', State="DISABLED")
+    topic = sandbox.clients("sns").create_topic(Name=f"topic-{uuid4()}")["TopicArn"]
+    subscribe(sandbox, topic, "sqs", queue)
+
+    listeners = aws.open_listeners()
+    rules = {rule.name: (json.loads(rule.pattern or ""), rule.off) for rule in listeners.rules(arn)}
+    assert rules == {"orders": ({"source": ["shop"]}, False), "off": ({"source": ["shop"]}, True)}
+    assert list(listeners.targets(arn, "orders")) == [queue]
+    assert list(listeners.subscribers(topic)) == [queue]
+    with pytest.raises(LookupRefused, match="does not exist"):
+        listeners.subscribers(topic + "-gone")
