@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from deadletter.event import TargetRef
 from deadletter.preflight import Protection, is_protected
@@ -113,6 +114,16 @@ DigestRow = tuple[int, str | None, str | None, str | None, str | None]
 """Event id, the target's kind, its ARN, why it is skipped, digest of the edited payload."""
 
 
+def _said(row: DigestRow) -> str:
+    event_id, kind, arn, skip, edited = row
+    where = f"skip {skip}" if skip else f"{kind} {arn}"
+    return f"\n{event_id} {where} edited {edited}" if edited else f"\n{event_id} {where}"
+
+
+_TOGETHER = 1_000
+"""Rows that are hashed by one call."""
+
+
 class Digest:
     """SHA-256 of what a plan says: every event, and where it goes or why it does not. No row is kept."""
 
@@ -122,10 +133,9 @@ class Digest:
 
     def add(self, rows: Iterable[DigestRow]) -> None:
         """Go on, with the next rows in the order of sending."""
-        for event_id, kind, arn, skip, edited in rows:
-            where = f"skip {skip}" if skip else f"{kind} {arn}"
-            where += f" edited {edited}" if edited else ""
-            self._hash.update(f"\n{event_id} {where}".encode("utf-8", "surrogatepass"))
+        left = iter(rows)
+        while some := "".join(map(_said, islice(left, _TOGETHER))):
+            self._hash.update(some.encode("utf-8", "surrogatepass"))
 
     def text(self) -> str:
         """Return it, in hex."""

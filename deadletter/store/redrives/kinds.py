@@ -27,21 +27,22 @@ MOST = 1_000
 
 _NOBODY_LOOKED = -1
 
-_KEY = {
-    "status": Event.status,
-    "producer": Event.producer,
-    "redrive_id": func.coalesce(Event.redrive_id, 0),
-    "redrivable": Event.redrivable,
-    "reason": func.coalesce(Event.reason, ""),
-    "own_kind": func.coalesce(Event.target_kind, ""),
+_KEY: dict[str, Any] = {
     "own_arn": func.coalesce(Event.target_arn, ""),
-    "source_id": Event.source_id,
-    "truncated": cast(Event.truncated, Integer),
-    "failures": Event.failures,
+    "status": func.coalesce(Event.status, ""),
+    "source_id": func.coalesce(Event.source_id, 0),
+    "failures": func.coalesce(Event.failures, 0),
+    "producer": func.coalesce(Event.producer, ""),
+    "redrive_id": func.coalesce(Event.redrive_id, 0),
+    "redrivable": func.coalesce(Event.redrivable, ""),
+    "reason": func.coalesce(Event.reason, ""),
+    "truncated": func.coalesce(cast(Event.truncated, Integer), 0),
+    "own_kind": func.coalesce(Event.target_kind, ""),
     "last_outcome": func.coalesce(Event.last_outcome, ""),
     "is_json": func.coalesce(cast(Event.payload_is_json, Integer), _NOBODY_LOOKED),
 }
-"""What a plan decides by. Nothing is NULL here: NULLs would not join."""
+"""What a plan decides by, first what tells most kinds apart. Nothing is NULL here: NULLs would not join. (And SQLite
+indexes for itself only what is no bare column: there, comparing has a rule of its own.)"""
 
 _NUMBERS = {"redrive_id", "source_id", "truncated", "failures", "is_json"}
 _DECISION = ("target_kind", "target_arn", "outcome", "reason")
@@ -116,7 +117,9 @@ def _chosen(
     kinds = made.data([(n, *kind.key, *_decision(item)) for n, (kind, item) in enumerate(decided)]).cte("kinds")
     same = and_(*(kinds.c[f"k_{name}"] == expression for name, expression in _KEY.items()))
     columns = (Event.id.label("event_id"), Event.occurred_at, kinds.c.n, *(kinds.c[name] for name in _DECISION))
-    return select(*columns).join(kinds, same).where(*conditions_of(session, selection))
+    # Each event has a kind on SQLite, so this says no more than an inner join, but that SQLite goes from event to kind.
+    joined = select(*columns).join(kinds, same, isouter=not is_postgres(session))
+    return joined.where(*conditions_of(session, selection))
 
 
 def _decision(item: PlannedItem) -> tuple[str | None, ...]:

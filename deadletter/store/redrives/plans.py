@@ -23,7 +23,7 @@ from deadletter.store.redrives.care import begin
 from deadletter.store.redrives.kinds import Kind, insert_items
 from deadletter.store.redrives.lanes import ensure
 from deadletter.store.redrives.locks import lock, shift
-from deadletter.store.rowset import parts
+from deadletter.store.rowset import parts, table_of
 
 _ROWS = 1_000
 """Items written by one statement."""
@@ -251,11 +251,18 @@ def _lines_now(session: Session, redrive: models.Redrive) -> list[dict[str, Any]
 
 def digest_of_items(session: Session, redrive_id: int, invocation: str) -> str:
     """Return the digest of a plan that is in the database, holding few of its items at a time."""
-    item, edit = models.RedriveItem, models.Edit
-    columns = (item.event_id, item.target_kind, item.target_arn, item.reason, edit.payload)
-    query = select(*columns).outerjoin(edit, and_(edit.redrive_id == redrive_id, edit.event_id == item.event_id))
-    query = query.where(item.redrive_id == redrive_id).order_by(item.position)
-    rows = session.execute(query.execution_options(yield_per=_ROWS))
+    item, edit = table_of(models.RedriveItem).c, table_of(models.Edit).c
+    columns = (item.event_id, item.target_kind, item.target_arn, item.reason)
+    mine = select(*columns).where(item.redrive_id == redrive_id).order_by(item.position)
+    stream: Mapping[str, Any] = {"yield_per": _ROWS}
+    if session.scalar(select(edit.event_id).where(edit.redrive_id == redrive_id).limit(1)) is None:
+        plain = session.connection().execute(mine, execution_options=stream)
+        return digest_of(((*row, None) for row in plain), invocation)
+    query = mine.add_columns(edit.payload)
+    query = query.outerjoin_from(
+        item.event_id.table, edit.event_id.table, and_(edit.redrive_id == redrive_id, edit.event_id == item.event_id)
+    )
+    rows = session.connection().execute(query, execution_options=stream)
     return digest_of(((*row[:4], _sha256(row[4])) for row in rows), invocation)
 
 
