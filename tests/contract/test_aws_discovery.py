@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,17 +18,21 @@ from deadletter.aws import clients
 from deadletter.aws.discovery import INVOKE_CONFIGS, Scan, read_account, scan_account
 from deadletter.aws.listing import BACK_OFF_S
 from deadletter.aws.pacer import CALLS_PER_S, Pacer
+from deadletter.collect import parse_batch
 from deadletter.discovery import map_account
 from deadletter.discovery.gaps import GapKind
 from deadletter.errors import SourceError
 from deadletter.event import Producer, TargetKind, TargetRef
+from deadletter.parse import read_entry
 from sandbox.functions import Function, QueueMapping
 from sandbox.local import Sandbox
 from sandbox.streams import StreamMapping
+from tests.console.test_empty import make_source
 from tests.sandbox_fixture import Deploy, MakeQueue
 
 WHERE = "eu-west-1:123456789012"
 DLQ = f"arn:aws:sqs:{WHERE}:shared-dlq"
+EVENTS = Path(__file__).parents[1] / "events"
 Answer = Callable[[Mapping[str, Any]], Any]
 Attach = Callable[[QueueMapping | StreamMapping], None]
 
@@ -300,6 +305,29 @@ def test_streams_are_found_with_and_without_a_destination(
     assert careful.arn not in without
 
 
+def test_the_role_ids_that_iam_tells_are_those_that_messages_begin_their_sender_ids_with(
+    sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Deploy, make_queue: MakeQueue
+) -> None:
+    """The message is a recorded one of a function's dead-letter queue, with a role id of the sandbox's own IAM."""
+    dead = make_queue()
+    one, other = (deploy("def handler(event, context): pass", dead_letter_arn=dead) for _ in range(2))
+    iam, policy = sandbox.clients("iam"), json.dumps({"Version": "2012-10-17", "Statement": []})
+    ids = {
+        each.arn: iam.create_role(RoleName=each.name, AssumeRolePolicyDocument=policy)["Role"]["RoleId"]
+        for each in (one, other)
+    }
+    (place,) = (each for each in map_account(fast_scan().account).places if each.arn == dead)
+    assert place.senders == {role_id: arn for arn, role_id in ids.items()}
+    assert place.ambiguous
+
+    recorded = read_entry((EVENTS / "async-dlq-sqs.json").read_text())
+    session = recorded.attributes["SenderId"].partition(":")[2]
+    senders = [f"{ids[other.arn]}:{session}", f"AROASOMEBODYELSE:{session}"]
+    messages = [replace(recorded, attributes={**recorded.attributes, "SenderId": sender}) for sender in senders]
+    parsed = parse_batch(messages, make_source(arn=dead, senders=place.senders))
+    assert [each.target for each in parsed] == [TargetRef(TargetKind.LAMBDA, other.arn), None]
+
+
 def test_what_is_planted_in_a_real_account_is_found(
     sandbox: Sandbox, fast_scan: Callable[[], Scan], deploy: Deploy, make_queue: MakeQueue, attach: Attach
 ) -> None:
@@ -337,6 +365,20 @@ def test_what_is_planted_in_a_real_account_is_found(
     assert {(GapKind.QUEUE, bare), (GapKind.RULE, rule), (GapKind.RETENTION, dead)} <= set(gaps)
 
 
+def plant_gaps(box: Sandbox) -> tuple[str, str, str]:
+    """Make a queue, a rule and a stream's function that have nowhere to fail to; return their gaps' names."""
+    url = box.clients("sqs").create_queue(QueueName="bare")["QueueUrl"]
+    bare = f"arn:aws:sqs:{box.region}:{box.account}:{url.rpartition('/')[2]}"
+    box.lambda_service.add_mapping(QueueMapping(queue_arn=bare, function_name="f-1"))
+    events, kinesis = box.clients("events"), box.clients("kinesis")
+    rule = events.put_rule(Name="orders", EventPattern='{"source": ["shop"]}')["RuleArn"]
+    events.put_targets(Rule="orders", Targets=[{"Id": "1", "Arn": bare}])
+    kinesis.create_stream(StreamName="clicks", ShardCount=1)
+    stream = kinesis.describe_stream_summary(StreamName="clicks")["StreamDescriptionSummary"]["StreamARN"]
+    box.lambda_service.add_mapping(StreamMapping(stream_arn=stream, function_name="f-2"))
+    return bare, rule, box.lambda_service.functions.get("f-2").arn
+
+
 def test_300_functions_of_a_real_account_are_read_within_the_budget_and_every_planted_gap_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,14 +394,18 @@ def test_300_functions_of_a_real_account_are_read_within_the_budget_and_every_pl
             place = None if n in lost else queue
             made = Function(name=f"f-{n}", handler="app.handler", code=tmp_path, on_failure_arn=place)
             box.lambda_service.functions.put(made)
+        bare, rule, stream = plant_gaps(box)
         scan = scan_account(pacer=Pacer(clock=time, sleep=time.sleep))
         clients.forget()
 
     drawn = map_account(scan.account)
-    assert {gap.arn.rpartition("-")[2] for gap in drawn.gaps} == {str(n) for n in lost}
+    without = {gap.arn.rpartition("-")[2] for gap in drawn.gaps if gap.kind is GapKind.FUNCTION}
+    assert without == {str(n) for n in lost}
+    others = {(gap.kind, gap.arn) for gap in drawn.gaps if gap.kind is not GapKind.FUNCTION}
+    assert others == {(GapKind.QUEUE, bare), (GapKind.RULE, rule), (GapKind.STREAM, stream)}
     assert [(place.arn, len(place.writers)) for place in drawn.places] == [(queue, 297)]
     assert scan.refused == ()
-    assert scan.calls == 6 + 300 + 8, "pages and functions; the six other listings, one queue, one bus"
+    assert scan.calls == 6 + 300 + 10, "pages and functions; the six other listings, two queues, one bus, one rule"
     assert scan.seconds == pytest.approx(scan.calls / CALLS_PER_S, abs=1)
 
 

@@ -50,7 +50,7 @@ class Flaky:
         return takes(outgoing)
 
 
-def test_a_thousand_events_of_twenty_groups_arrive_in_order_within_each_group(world: World) -> None:
+def test_a_thousand_events_of_twenty_groups_arrive_in_order_within_each_group(each_world: World) -> None:
     """As a queue numbers them, and not as they were stored: shuffled, and many within one millisecond."""
     parsed = [
         make_parsed(
@@ -63,13 +63,13 @@ def test_a_thousand_events_of_twenty_groups_arrive_in_order_within_each_group(wo
         for n in range(EVENTS)
     ]
     random.Random(11).shuffle(parsed)  # noqa: S311 - the same order each time
-    with write(world.engine) as session:
+    with write(each_world.engine) as session:
         store_some(session, *parsed)
-    queue = world.targets[FIFO] = Flaky()  # type: ignore[assignment] # it is a Target as the fake one is
-    redrive_id = world.run_redrive(target=FIFO, rate=10_000.0)
-    workers = {world.start().name for _ in range(2)}
-    wait_until(lambda: world.show(redrive_id).ended, timeout_s=60.0)
-    ended = world.show(redrive_id)
+    queue = each_world.targets[FIFO] = Flaky()  # type: ignore[assignment] # it is a Target as the fake one is
+    redrive_id = each_world.run_redrive(target=FIFO, rate=10_000.0)
+    workers = {each_world.start().name for _ in range(2)}
+    wait_until(lambda: each_world.show(redrive_id).ended, timeout_s=120.0)
+    ended = each_world.show(redrive_id)
 
     assert len(workers) == 2
     assert outcomes(ended) == {Outcome.SUCCEEDED: EVENTS}
