@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from deadletter.errors import RedriveError
 from deadletter.settings import Settings
@@ -27,7 +28,8 @@ def upgrade(settings: Settings) -> None:
     Safe when two start at once: one migrates while the other waits, and then finds nothing to do.
 
     Raises:
-        RedriveError: The database has a schema that this version does not know: a newer one's.
+        RedriveError: The database has a schema that this version does not know, a newer one's; or another transaction
+            holds what a migration changes.
     """
     # Every command asks whether the schema is the newest, and next to none has to migrate: Alembic is slow to load.
     from alembic import command  # noqa: PLC0415
@@ -41,8 +43,23 @@ def upgrade(settings: Settings) -> None:
             command.upgrade(config, "head")
     except CommandError as error:
         raise RedriveError(f"The database's schema is not one that this version knows: {error}.") from error
+    except OperationalError as error:
+        if not _is_held(error):
+            raise
+        raise RedriveError(_HELD) from error
     finally:
         engine.dispose()
+
+
+_HELD = (
+    "The database's schema was not upgraded: another transaction holds a table that a migration changes, and did not "
+    "let go of it for 4 s (SQLite: for a minute). Nothing was changed, and what runs goes on. Try again when it is "
+    "quieter; on PostgreSQL, pg_stat_activity and pg_blocking_pids say who holds it."
+)
+
+
+def _is_held(error: OperationalError) -> bool:
+    return any(words in str(error.orig) for words in ("lock timeout", "database is locked"))
 
 
 def is_current(engine: Engine) -> bool:
