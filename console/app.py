@@ -82,7 +82,7 @@ def create_app(
     """
     app = Flask("console", root_path=str(_ROOT), template_folder=str(_ROOT.parent / "templates"))
     context.register(app, context.Wiring(settings, engine or make_engine(settings), clock, **network))
-    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_options = app.jinja_options | {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals["htmx_config"] = json.dumps(_HTMX_CONFIG)
     templating.register(app, settings)
     for part in (assets, problems, security):
