@@ -12,11 +12,11 @@ from typing import Any
 
 from console.export import Stream, defused
 from console.format import visible
-from console.plain import iso, plain
+from console.plain import plain
 from deadletter.errors import BadInput
 from deadletter.event import storable
 from deadletter.filters import read_time
-from deadletter.redact import redact_json, redact_text
+from deadletter.redact import redact_json
 from deadletter.store.audit import AuditFilter, AuditRow
 
 KINDS = ("redrive", "group", "event", "events", "source")
@@ -48,12 +48,6 @@ def told(row: AuditRow, secret_keys: frozenset[str]) -> dict[str, Any]:
     return entry | {"details": redact_json(plain(row.details), secret_keys)}
 
 
-def said(details: Mapping[str, Any], secret_keys: frozenset[str]) -> str:
-    """Return an entry's details on one line: ``count 50, filter group=4``; what is not set is left out."""
-    parts = (f"{name.replace('_', ' ')} {_value(value)}" for name, value in details.items() if value not in (None, ""))
-    return redact_text(", ".join(parts), secret_keys)
-
-
 def export(rows: Iterable[AuditRow], stream: Stream, *, secret_keys: frozenset[str]) -> Iterator[str]:
     """Yield *rows* as text, a line at a time; the CSV begins with its header, and no spreadsheet runs its cells."""
     if stream is Stream.CSV:
@@ -63,16 +57,6 @@ def export(rows: Iterable[AuditRow], stream: Stream, *, secret_keys: frozenset[s
         return
     for row in rows:
         yield json.dumps(told(row, secret_keys)) + "\n"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        shown = ", ".join(str(one) for one in value[:_SHOWN])
-        return shown + (f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else "")
-    return iso(value) if isinstance(value, datetime) else str(value)
-
-
-_SHOWN = 5
 
 
 def _cell(value: object) -> str:

@@ -106,6 +106,16 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def millis(text: str) -> str:
+    """Return when an attribute says something was, in milliseconds since 1970; nothing where no calendar has it."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):  # noqa: PLR2004 - longer is beyond year 9999
+        return ""
+    try:
+        return utc(datetime.fromtimestamp(int(text) / 1000, tz=UTC))
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
 def clock(moment: datetime) -> str:
     """Return ``Mon 03:00``: a label of a time axis, UTC."""
     return moment.astimezone(UTC).strftime("%a %H:%M")

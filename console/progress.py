@@ -11,6 +11,7 @@ from typing import NamedTuple
 from console.format import number, plural, span
 from deadletter.breaker import Stage as Ramp
 from deadletter.outcome import HELD, Outcome, RedriveStatus
+from deadletter.store.redrives.care import closed_until
 from deadletter.store.rows import ItemRow, RedriveRow
 
 
@@ -82,13 +83,16 @@ def legend(redrive: RedriveRow) -> list[LegendEntry]:
 
 
 def time_left(redrive: RedriveRow, now: datetime) -> str | None:
-    """Return in sentences how long the rest takes at this rate, or why it pauses; None where nothing waits."""
+    """Return in sentences how long the rest takes at this rate, or why it pauses; None where nothing goes out now."""
     if redrive.status is not RedriveStatus.RUNNING or redrive.waiting <= redrive.kept_back:
         return None
     if redrive.busy_until and redrive.busy_until > now:
         wait = span((redrive.busy_until - now).total_seconds())
         return f"{redrive.busy_reason or 'The target asked to slow down.'} Next try in {wait}."
-    return f"About {span(redrive.waiting / redrive.rate)} left at this rate."
+    if closed_until(redrive.starts_at, redrive.window, now):
+        return None
+    left_s = redrive.waiting / redrive.rate
+    return f"About {span(left_s)} left at this rate." if left_s >= 1 else "Less than a second left at this rate."
 
 
 def cancel_note(redrive: RedriveRow) -> str:

@@ -56,6 +56,8 @@ def pattern(hours: Sequence[tuple[int, int]]) -> str:
     counts = sorted((n for _, n in hours if n), reverse=True)
     if not counts:
         return "No failure in the time shown."
+    if counts == [1]:
+        return "One failure: too few to tell."
     numbers = [hour for hour, n in hours if n]
     total, shown, dense = sum(counts), max(numbers) - min(numbers) + 1, _fewest(counts)
     if total >= _FEW * dense and dense <= _SHARE * max(24, shown):

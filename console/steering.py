@@ -64,8 +64,9 @@ def _until(moment: datetime, now: datetime) -> str:
 
 def manner_words(redrive: RedriveRow) -> list[str]:
     """Return how carefully a redrive goes, as sentences."""
+    most = redrive.planned if redrive.started_at else redrive.waiting
     first = (
-        f"First {plural(min(redrive.canary, redrive.waiting), 'event')}, the canary; then twice as many each time the "
+        f"First {plural(min(redrive.canary, most), 'event')}, the canary; then twice as many each time the "
         f"outcomes are known, up to {number(redrive.rate)} a second."
         if redrive.canary
         else f"No canary: {number(redrive.rate)} a second from the first event on."

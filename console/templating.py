@@ -36,6 +36,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "span": fmt.span,
     "utc": fmt.utc,
     "clock": fmt.clock,
+    "millis": fmt.millis,
     "size": fmt.size,
     "tone": fmt.tone,
     "words": fmt.words,

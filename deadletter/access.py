@@ -27,12 +27,12 @@ class Role(StrEnum):
 class Permission(StrEnum):
     """What can be done, in the words that the pages say it by."""
 
-    VIEW = "see failed events, groups, redrives and reports, with secrets masked"
+    VIEW = "see failed events, groups, redrives, their history and reports, with secrets masked"
     TRIAGE = "resolve, snooze, archive, assign and note"
     REDRIVE = "plan, start, pause, change and cancel redrives"
     EDIT = "change an event before it is sent"
     REVEAL = "see the secrets in an event, which is written down"
-    AUDIT = "read the audit trail"
+    AUDIT = "read the whole audit trail, with sign-ins and addresses"
     APPROVE = "approve a redrive that somebody else asked for"
     CONFIGURE = "register sources, choose targets and read the account's map"
     MANAGE = "say who may do what"
@@ -126,10 +126,10 @@ class Principal:
         return any(grant.brings(permission) and grant.sources == EVERY_SOURCE for grant in self.grants)
 
     def _missing_role(self, permission: Permission) -> Verdict:
-        theirs = ", ".join(str(grant) for grant in self.grants) or "none"
+        theirs = ", ".join(str(grant) for grant in self.grants) or "no role"
         return Verdict(
             allowed=False,
-            reason=f"To {permission}, you need the role {LEAST_ROLE[permission]}; {self.name}, yours: {theirs}. "
+            reason=f"To {permission}, you need the role {LEAST_ROLE[permission]}; {self.name} has {theirs}. "
             "An admin of this console can give it to you.",
         )
 

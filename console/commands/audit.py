@@ -9,6 +9,7 @@ import click
 from console import audit as trail
 from console.commands.database import database, utc_now
 from console.commands.output import print_json, print_table, when
+from console.details import said
 from deadletter.store import read
 from deadletter.store.audit import iter_audit
 
@@ -37,7 +38,7 @@ def audit(*, limit: int, as_json: bool, **narrowing: str) -> None:
             row.who,
             row.verb,
             f"{row.kind} {row.subject}".strip(),
-            trail.said(row.details, keys),
+            said(row.details, keys),
             row.came_from,
         )
         for row in rows

@@ -8,25 +8,28 @@ const ticks = (of) => [...of.querySelectorAll(".tick input")];
 
 function showSelection() {
   const selection = form();
-  const button = document.querySelector('button[form="selection"][data-redrive]');
-  if (!selection || !button || "barred" in button.dataset) return; // what somebody may not do stays barred, with its reason
+  if (!selection) return;
   const all = selection.querySelector("[data-all]");
   const boxes = ticks(selection);
   const ticked = boxes.filter((box) => box.checked);
-  const n = ticked.reduce((sum, box) => sum + Number(box.dataset.count), 0);
   const page = selection.querySelector("[data-tick-page]");
   page.closest("label").hidden = false;
   page.checked = boxes.length > 0 && ticked.length === boxes.length;
   page.indeterminate = ticked.length > 0 && ticked.length < boxes.length;
   selection.querySelector("[data-ticked]").textContent = ticked.length ? `${ticked.length} of ${boxes.length} rows ticked` : "Ticked rows: none";
-  const nothing = !all.checked && n === 0;
+  for (const button of document.querySelectorAll('button[form="selection"]:not([data-barred])')) showButton(button, all?.checked ? all : null, ticked);
+}
+
+// What somebody may not do is none of these: it stays barred, with its reason.
+function showButton(button, all, ticked) {
+  const redrives = "redrive" in button.dataset;
+  const n = redrives ? ticked.reduce((sum, box) => sum + Number(box.dataset.count), 0) : ticked.length;
+  const nothing = !all && n === 0;
   button.disabled = nothing;
-  button.title = nothing ? (ticked.length ? "Nothing of what is ticked is unresolved." : "Tick some rows first, or choose all that match.") : "";
-  button.textContent = all.checked ? all.dataset.all : nothing ? "Redrive selected" : `Redrive ${n.toLocaleString("en")} ${n === 1 ? "event" : "events"}`;
-  for (const other of document.querySelectorAll('button[form="selection"]:not([data-redrive]):not([data-barred])')) {
-    other.disabled = !all.checked && ticked.length === 0;
-    other.title = other.disabled ? "Tick some rows first, or choose all that match." : "";
-  }
+  button.title = !nothing ? "" : redrives && ticked.length ? "Nothing of what is ticked is unresolved." : form().querySelector("[data-all]") ? "Tick some rows first, or choose all that match." : "Tick some rows first.";
+  const events = `${n.toLocaleString("en")} ${n === 1 ? "event" : "events"}`;
+  if (redrives) button.textContent = all ? all.dataset.all : nothing ? "Redrive selected" : `Redrive ${events}`;
+  if (button.dataset.does) button.textContent = nothing ? button.dataset.does : `${button.dataset.does} ${events}`;
 }
 
 document.addEventListener("change", (event) => {
@@ -34,11 +37,27 @@ document.addEventListener("change", (event) => {
   if (!selection || !selection.contains(event.target)) return;
   if (event.target.matches("[data-tick-page]")) for (const box of ticks(selection)) box.checked = event.target.checked;
   // Ticking a row means those rows: choosing everything is only ever done by its own button.
-  if (event.target.type === "checkbox") selection.querySelector('[name="scope"][value="page"]').checked = true;
+  const rows = selection.querySelector('[name="scope"][value="page"]');
+  if (rows && event.target.type === "checkbox") rows.checked = true;
   showSelection();
 });
 document.addEventListener("htmx:afterSettle", showSelection);
 window.addEventListener("pageshow", showSelection);
+
+// What htmx exchanges keeps the focus where the same thing is there again (it has an id); where not, the list has it,
+// so that the keyboard goes on from there and not from the top of the page.
+let focusWasIn = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  focusWasIn = target?.contains(document.activeElement) || document.activeElement?.closest("#chips") ? target.id : "";
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const place = focusWasIn && document.activeElement === document.body ? document.getElementById(focusWasIn) : null;
+  focusWasIn = "";
+  if (!place) return;
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+});
 
 // Addresses stay short: a filter that is not set is not in them.
 document.addEventListener("htmx:configRequest", (event) => {
@@ -70,6 +89,10 @@ more?.addEventListener("keydown", (event) => {
 
 // Keyboard
 
+// The key is only told where there may be a keyboard.
+const search = document.querySelector('.top input[type="search"]');
+if (search && matchMedia("(pointer: fine)").matches) search.placeholder += "   /";
+
 let waitsForPlace = 0;
 
 function moveRow(step) {
@@ -88,22 +111,19 @@ function redrive() {
   document.querySelector("button[data-redrive]:not(:disabled)")?.click();
 }
 
-// What changes a group is only focused: Enter does it.
+// What changes something is only focused: Enter does it.
 function focusOn(key) {
   document.querySelector(`[data-key="${key}"]:not(:disabled)`)?.focus();
 }
 
 const KEYS = {
-  "/": () => document.querySelector('.top input[type="search"]').select(),
+  ...Object.fromEntries([..."acemnsv"].map((key) => [key, () => focusOn(key)])),
+  "/": () => search.select(),
   "?": () => document.querySelector("#help").showModal(),
   j: () => moveRow(1),
   k: () => moveRow(-1),
   x: tickRow,
   r: redrive,
-  n: () => focusOn("n"),
-  s: () => focusOn("s"),
-  m: () => focusOn("m"),
-  v: () => focusOn("v"),
   g: () => (waitsForPlace = Date.now()),
 };
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from console import audit as trail
 from console.context import engine, now, session, settings
+from console.details import said
 from console.export import Stream
 from deadletter import store
 from deadletter.errors import NotFound
@@ -25,7 +26,7 @@ def index() -> str:
     chosen = trail.read_filter(request.args, now=now())
     page = list_audit(session(), chosen, cursor=request.args.get("cursor"))
     written = {name: value for name, value in request.args.items() if value and name != "cursor"}
-    lines = [(row, trail.said(row.details, settings().secret_keys)) for row in page.rows]
+    lines = [(row, said(row.details, settings().secret_keys)) for row in page.rows]
     return render_template(
         "audit/index.html", page=page, lines=lines, args=written, query=urlencode(written), kinds=trail.KINDS
     )

@@ -11,8 +11,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console import charts, lists, runbook, triage
-from console.audit import said
 from console.context import actor, engine, now, session, settings
+from console.details import said
 from console.forms import EVERY_STATUS, Listing, local_path
 from deadletter import fingerprint, store
 from deadletter.errors import BadInput

@@ -47,6 +47,7 @@ def index() -> str:
         expiring=_expiring(),
         waiting=sorted((source for source in sources if source.expires_at), key=_soonest),
         workers=workers,
+        at_work=sum(worker.lead is None and alive([worker], now()) for worker in workers),
         unknown=count_doubts(session()),
         alive=alive(workers, now()),
     )

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.context import actor, engine, now, session, settings
+from console.context import actor, engine, now, open_records, session, settings
 from console.forms import Listing, read_ids
 from console.sign_in.scope import check_selection, narrowed
-from deadletter import aws, store
 from deadletter import redrive as use
+from deadletter import store
 from deadletter.access import Permission
 from deadletter.errors import BadInput, NotFound
 from deadletter.filters import EventFilter
@@ -33,9 +33,7 @@ def index() -> str:
 def check() -> Response | tuple[str, int]:
     """Look for evidence of what became of the ticked events, and write down what is proven and what was found."""
     try:
-        found = looking.check(
-            engine(), _ticked(Permission.TRIAGE), open_records=aws.open_records, by=actor(), now=now()
-        )
+        found = looking.check(engine(), _ticked(Permission.TRIAGE), open_records=open_records(), by=actor(), now=now())
     except (BadInput, NotFound) as error:
         return _page(notice=str(error)), 422
     settled = sum(each.outcome is not Outcome.UNKNOWN for each in found)

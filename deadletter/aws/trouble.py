@@ -37,7 +37,7 @@ ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError)
 """What a call by boto3 raises."""
 
 _SENTENCES = {
-    Trouble.CREDENTIALS: "AWS does not know us: {said} Give the worker valid credentials; it goes on by itself.",
+    Trouble.CREDENTIALS: "AWS does not know us: {bare}. Give the worker valid credentials; it goes on by itself.",
     Trouble.DENIED: "The permission {action} on {arn} is missing. Grant it to us. (AWS: {said})",
     Trouble.MISSING: "{name} does not exist in {region}. Check the ARN {arn}. (AWS: {said})",
     Trouble.THROTTLED: "{name} asks us to slow down{reason}. We back off and go on by ourselves. (AWS: {said})",
@@ -97,6 +97,7 @@ def sentence(error: Exception, *, action: str, arn: str) -> str:
         action=_missing_action(said) or action,
         reason=_reason_of(error),
         said=said,
+        bare=said.rstrip("."),
     )
 
 

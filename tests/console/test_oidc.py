@@ -84,7 +84,7 @@ def test_roles_are_those_of_the_latest_sign_in(door: Door, provider: Provider) -
     through(browser)
     refused = browser.get("/groups")
     assert refused.status_code == 403
-    assert "yours: none" in refused.text
+    assert "has no role" in refused.text
 
 
 def test_a_name_that_somebody_has_already_is_not_taken_over(door: Door, provider: Provider) -> None:

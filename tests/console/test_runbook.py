@@ -19,7 +19,7 @@ def test_a_burst_is_told_from_a_drizzle() -> None:
 
 
 def test_a_single_failure_is_no_burst() -> None:
-    assert pattern([(7, 1)]).startswith("Steady: 1 failure over 1 hour.")
+    assert pattern([(7, 1)]) == "One failure: too few to tell."
     assert pattern([]) == "No failure in the time shown."
 
 

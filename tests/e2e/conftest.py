@@ -6,10 +6,13 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
@@ -23,6 +26,9 @@ from sandbox.local import Sandbox
 from sandbox.shop import Shop
 from tests.factories import ADA
 from tests.seed import seed
+from tests.states import make_states
+from tests.states.night import Night
+from tests.states.redrives import SomeRecords
 from tests.tools import require_tool
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -102,14 +108,42 @@ def seeded_url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
     engine = make_engine(settings)
     seed(engine, now=datetime.now(tz=UTC), share=1 / 20)
-    server = make_server("127.0.0.1", 0, create_app(settings, engine), threaded=True)
+    with _served(create_app(settings, engine)) as url:
+        yield url
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A console with every state that a page can be in, and where each is."""
+
+    url: str
+    night: Night
+
+
+@pytest.fixture(scope="session")
+def look(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
+    """A console with every state that a page can be in; its time stands still, so that all of them stay as they are."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("night"), sign_in=SignIn.OFF, operator="ada")
+    shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
+    engine, now = make_engine(settings), datetime.now(tz=UTC)
+    seed(engine, now=now, share=1 / 10)
+    night = make_states(engine, now)
+    with _served(create_app(settings, engine, clock=lambda: now, open_records=SomeRecords(now))) as url:
+        yield Look(url, night)
+    engine.dispose()
+
+
+@contextmanager
+def _served(app: Flask) -> Iterator[str]:
+    """Serve *app* in a thread of this process; yield its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     thread.join()
     server.server_close()
-    engine.dispose()
 
 
 def _register(shop: Shop, data_dir: Path) -> None:
