@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from deadletter import aws
+from deadletter.event import TargetKind
 from deadletter.outcome import RedriveStatus
-from deadletter.ports import Clock, Lookups, ObjectSource, ObservedSource, Source
+from deadletter.ports import Clock, Lookups, ObjectSource, ObservedSource, Source, Target
 from deadletter.pushed import PointingSource
 from deadletter.scouting import Scout
 from deadletter.settings import Settings
@@ -50,8 +51,11 @@ LOOK_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """How to open what is visited: a queue that is observed, a prefix of a bucket. By ARN."""
+    """How to open what is outside: sources, targets, and what is visited instead of received from. By ARN."""
 
+    open_source: Callable[[str], Source] = aws.open_source
+    open_target: OpenTarget = aws.open_target
+    open_lookups: Callable[[], Lookups] = aws.open_lookups
     open_observed: Callable[[str], ObservedSource] = aws.open_source
     open_objects: Callable[[str], ObjectSource] = aws.open_objects
 
@@ -62,57 +66,29 @@ class Worker:
     Args:
         settings: How many receivers and calls at once, how long to wait.
         engine: The database.
-        open_source: Makes a source from its ARN.
-        open_target: Makes a target from its kind, ARN and invocation.
-        open_lookups: Makes what is asked for what records leave out.
+        doors: How to open what is outside.
         clock: The time.
-        doors: Makes what is visited instead of received from.
     """
 
-    def __init__(  # noqa: PLR0913 - the doors to the world, each by its name
-        self,
-        settings: Settings,
-        engine: Engine,
-        *,
-        open_source: Callable[[str], Source] = aws.open_source,
-        open_target: OpenTarget = aws.open_target,
-        open_lookups: Callable[[], Lookups] = aws.open_lookups,
-        clock: Clock | None = None,
-        doors: Doors | None = None,
+    def __init__(
+        self, settings: Settings, engine: Engine, *, doors: Doors | None = None, clock: Clock | None = None
     ) -> None:
         self.name = new_name()
         self._settings = settings
         self._engine = engine
+        self._doors = doors or Doors()
         self._clock: Clock = clock or SystemClock()
         self._activity = Activity()
-        self._open_source: Callable[[str], Source] = lambda arn: WatchedSource(
-            PointingSource(open_source(arn), engine, open_objects=self._doors.open_objects, clock=self._clock),
-            arn,
-            self._activity,
-        )
-        self._doors = doors or Doors()
         self._room = Room()
-        self._committer = Committer(engine, self._clock, self._activity)
-        self._sender = Sender(
-            engine,
-            settings,
-            worker=self.name,
-            open_target=self._opening(open_target),
-            clock=self._clock,
-            open_observed=self._doors.open_observed,
-            open_objects=self._doors.open_objects,
-        )
-        self._heart = Heart(engine, settings, worker=self.name, clock=self._clock, activity=self._activity)
-        self._asker = Asker(engine, open_target=open_target, clock=self._clock)
-        self._tender = Tender(engine, settings, open_target=open_target, clock=self._clock)
-        self._gauge = Gauge(engine, open_source=open_source, clock=self._clock)
-        self._scout = Scout(engine, settings, self.name, self._clock, self._stopping)
-        self._fetcher = Fetcher(engine, open_lookups=open_lookups, clock=self._clock, stopping=self._stopping)
-        self._readers = Readers(settings.receivers, collector=self._collector, visitor=self._visitor)
-        self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
-        self._expirer = Expirer(engine, clock=self._clock, stopping=self._stopping)
         self._receiving = threading.Event()  # set: no more receives, no more claims
         self._ended = threading.Event()  # set: what was in hand is done, everything stops
+        self._committer = Committer(engine, self._clock, self._activity)
+        self._sender = self._make_sender()
+        self._fetcher = Fetcher(
+            engine, open_lookups=self._doors.open_lookups, clock=self._clock, stopping=self._stopping
+        )
+        self._readers = Readers(settings.receivers, collector=self._collector, visitor=self._visitor)
+        self._helpers = Helpers(settings.processes - 1, start=partial(start_helper, self.name), flowing=self._flowing)
 
     def stop(self) -> None:
         """Take and send nothing more; `run` returns once what is in hand is finished."""
@@ -120,8 +96,25 @@ class Worker:
         self._receiving.set()
         self._readers.stop()
 
-    def _opening(self, open_target: OpenTarget) -> OpenTarget:
-        return lambda kind, arn, invocation: WatchedTarget(open_target(kind, arn, invocation), arn, self._activity)
+    def _make_sender(self) -> Sender:
+        return Sender(
+            self._engine,
+            self._settings,
+            worker=self.name,
+            open_target=self._watched_target,
+            clock=self._clock,
+            open_observed=self._doors.open_observed,
+            open_objects=self._doors.open_objects,
+        )
+
+    def _watched_target(self, kind: TargetKind, arn: str, invocation: str) -> Target:
+        return WatchedTarget(self._doors.open_target(kind, arn, invocation), arn, self._activity)
+
+    def _watched_source(self, arn: str) -> Source:
+        source, objects = self._doors.open_source(arn), self._doors.open_objects
+        return WatchedSource(
+            PointingSource(source, self._engine, open_objects=objects, clock=self._clock), arn, self._activity
+        )
 
     def _flowing(self) -> list[int]:
         return [collector.row.id for collector in self._readers.collectors if collector.flows]
@@ -145,23 +138,26 @@ class Worker:
         return well and not (once and self._readers.errs)
 
     def _start(self) -> None:
-        self._heart.turn()  # before the first claim: what is claimed by nobody known to live becomes `unknown`
-        for turn, name in (
-            (self._heart.turn, "heart"),
-            (self._committer.turn, "committer"),
-            (self._sender.turn, "sender"),
-            (self._tender.turn, "tender"),
-            (self._asker.turn, "asker"),
-            (self._gauge.turn, "gauge"),
-            (self._fetcher.turn, "fetcher"),
-            (self._expirer.turn, "expirer"),
-            (self._discover, "scout"),
-        ):
+        heart = Heart(self._engine, self._settings, worker=self.name, clock=self._clock, activity=self._activity)
+        heart.turn()  # before the first claim: what is claimed by nobody known to live becomes `unknown`
+        turns = {"heart": heart.turn, "committer": self._committer.turn, "sender": self._sender.turn}
+        for name, turn in (turns | self._by_the_clock()).items():
             keep_doing(turn, name=name, until=self._ended)
-        for n in range(self._settings.concurrency):
-            keep_doing(self._sender.call, name=f"call {n}", until=self._ended)
         self._helping = keep_doing(self._helpers.turn, name="helpers", until=self._receiving)
         self._look_for_sources()
+
+    def _by_the_clock(self) -> dict[str, Callable[[], float]]:
+        """Return what is done now and then, whatever comes and goes."""
+        engine, clock, open_target = self._engine, self._clock, self._doors.open_target
+        self._scout = Scout(engine, self._settings, self.name, clock, self._stopping)
+        return {
+            "tender": Tender(engine, self._settings, open_target=open_target, clock=clock).turn,
+            "asker": Asker(engine, open_target=open_target, clock=clock).turn,
+            "gauge": Gauge(engine, open_source=self._doors.open_source, clock=clock).turn,
+            "fetcher": self._fetcher.turn,
+            "expirer": Expirer(engine, clock=clock, stopping=self._stopping).turn,
+            "scout": self._discover,
+        }
 
     def _say_if_second(self) -> None:
         with read(self._engine) as session:
@@ -192,7 +188,7 @@ class Worker:
     def _collector(self, row: SourceRow) -> Collector:
         return Collector(
             row,
-            open_source=self._open_source,
+            open_source=self._watched_source,
             committer=self._committer,
             engine=self._engine,
             clock=self._clock,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from queue import Empty, SimpleQueue
 from time import monotonic
 
 from sqlalchemy import Engine
@@ -24,6 +22,7 @@ from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.redrives.claims import Claimed, Running, claim, list_running
 from deadletter.store.redrives.outcomes import Report
+from worker.calling import Calls
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +34,14 @@ IDLE_S = 0.5
 TICK_S = 0.02
 """How long to let the rate gather turns, so that fast redrives are claimed in batches."""
 
-LINGER_S = 0.005
-"""How long to wait for further answers once there is one."""
+REST_S = 0.1
+"""How long to leave a redrive alone that let nothing go, unless an answer to it comes."""
 
 _BATCH = 10
-_AFTER_ERROR_S = 0.5
 
 
 class Sender:
-    """Claims, sends and records. One thread calls `turn`; `settings.concurrency` others make the calls.
+    """Claims, sends and records: one thread calls `turn`, the calls are made by threads of their own.
 
     What was sent is recorded before anything else is claimed; while the database is away it is kept here.
     """
@@ -67,14 +65,10 @@ class Sender:
         self._last_look = LastLook(engine, open_records, clock)
         self._takers = Takers(engine, open_observed, open_objects, wait_s=min(1.0, settings.receive_wait_s))
         self._lease_s = settings.lease_s
-        self._concurrency = settings.concurrency
-        self._calls: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()
-        self._done: SimpleQueue[tuple[int, Sequence[Report]]] = SimpleQueue()
+        self._calls = Calls(self._make_call, each=settings.concurrency)
         self._unrecorded: dict[int, list[Report]] = defaultdict(list)
-        self._in_flight = 0
         self._targets: dict[Where, Target] = {}
-        self._last = 0
-        self._next_claim = 0.0
+        self._rests_until: dict[int, float] = {}
         self._stopping = threading.Event()
         self._drained = threading.Event()
 
@@ -86,23 +80,14 @@ class Sender:
         """Wait until what was claimed is sent and recorded; return whether that was so in time. Call `stop` first."""
         return self._drained.wait(timeout_s)
 
-    def call(self) -> float:
-        """Make one call, as soon as there is one to make: the turn of each calling thread."""
-        claimed_at, where, claims = self._calls.get()
-        # Past its lease a claim may count as unknown, and a person may have sent its event again.
-        late = monotonic() - claimed_at > self._lease_s / 2
-        reports = [unsent(claimed) for claimed in claims] if late else self._send(where, claims)
-        self._done.put((where[0], reports))
-        return 0.0
-
     def turn(self) -> float:
         """Record what is done, then claim what may go now."""
         if self._unrecorded:
             self._record()
-        self._takers.tidy(ending=self._stopping.is_set() and not self._in_flight)
+        self._takers.tidy(ending=self._stopping.is_set() and not self._calls.out)
         if not self._stopping.is_set():
             self._gather(self._claim())
-        elif self._in_flight:
+        elif self._calls.out:
             self._gather(IDLE_S)
         else:
             self._drained.set()
@@ -110,18 +95,11 @@ class Sender:
         return 0.0
 
     def _gather(self, timeout_s: float) -> None:
-        """Wait for the first call to come back, then a moment for others: recording one costs as much as ten."""
-        if not self._in_flight:
+        if not self._calls.out:
             self._stopping.wait(timeout_s)
-        wait_until = monotonic() + timeout_s
-        gathered = 0
-        with suppress(Empty):
-            while gathered < self._in_flight:
-                redrive_id, reports = self._done.get(timeout=max(0.0, wait_until - monotonic()))
-                self._unrecorded[redrive_id].extend(reports)
-                gathered += 1
-                wait_until = min(wait_until, monotonic() + LINGER_S)
-        self._in_flight -= gathered
+        for redrive_id, reports in self._calls.gather(timeout_s):
+            self._unrecorded[redrive_id].extend(reports)
+            self._rests_until.pop(redrive_id, None)
 
     def _record(self) -> None:
         for redrive_id in sorted(self._unrecorded):
@@ -130,40 +108,48 @@ class Sender:
             del self._unrecorded[redrive_id]
 
     def _claim(self) -> float:
-        """Claim for each running redrive in turn; return how long until there may be more to claim."""
-        if (early_s := self._next_claim - monotonic()) > 0:
-            return early_s
-        rest_s, now = IDLE_S, self._clock.now()
+        """Claim for each running redrive; return how long until there may be more to claim."""
+        now = self._clock.now()
         with read(self._engine) as session:
-            running = list_running(session, now)
-        for redrive in self._in_turn(running):
-            free = self._concurrency - self._in_flight
-            if free <= 0:
-                return IDLE_S  # a call that comes back ends the wait
-            rest_s = min(rest_s, self._claim_from(redrive, free, now))
-        return rest_s
+            running = self._ours(list_running(session, now))
+        among = sum(len(redrive.targets) for redrive in running)
+        return min((self._claim_from(redrive, among, now) for redrive in running), default=IDLE_S)
 
-    def _in_turn(self, running: Sequence[Running]) -> list[Running]:
-        """Return *running*, starting after the one that was served last, so that none is left out."""
-        return sorted(running, key=lambda redrive: (redrive.redrive_id <= self._last, redrive.redrive_id))
+    def _ours(self, running: Sequence[Running]) -> Sequence[Running]:
+        """Return those of *running* that are to be sent here: all of them."""
+        return running
 
-    def _claim_from(self, redrive: Running, free: int, now: datetime) -> float:
+    def _claim_from(self, redrive: Running, among: int, now: datetime) -> float:
         if redrive.not_before and redrive.not_before > now:
             return max((redrive.not_before - now).total_seconds(), TICK_S)
-        most = free * _BATCH if redrive.batched else free
+        if (rests_s := self._rests_until.get(redrive.redrive_id, 0.0) - monotonic()) > 0:
+            return rests_s
+        rooms = self._rooms(redrive, among)
+        if not any(rooms.values()):
+            return IDLE_S  # a call that comes back ends the wait
+        most = sum(rooms.values())
         with write(self._engine) as session:
-            claims = claim(session, redrive.redrive_id, worker=self._worker, most=most, now=now)
-        self._last = redrive.redrive_id
-        if len(claims) < most:
-            self._next_claim = monotonic() + TICK_S
+            claims = claim(session, redrive.redrive_id, worker=self._worker, most=most, rooms=rooms, now=now)
+        self._rests_until[redrive.redrive_id] = monotonic() + (TICK_S if claims else REST_S)
         for where, part in sorted_by_target(claims).items():
             self._submit(where, part)
         return TICK_S
 
+    def _rooms(self, redrive: Running, among: int) -> Mapping[str, int]:
+        """Return how many more events of *redrive* may be on their way to each of its targets, by ARN."""
+        return {
+            target.arn: self._calls.free(redrive.redrive_id, target.arn, among=among) * _batch_size(target.kind)
+            for target in redrive.targets
+        }
+
     def _submit(self, where: Where, claims: Sequence[Claimed]) -> None:
-        for batch in batches(claims, _BATCH if where[1].kind is TargetKind.SQS else 1):
-            self._in_flight += 1
-            self._calls.put((monotonic(), where, batch))
+        for batch in batches(claims, _batch_size(where[1].kind)):
+            self._calls.submit(where, batch)
+
+    def _make_call(self, claimed_at: float, where: Where, claims: Sequence[Claimed]) -> Sequence[Report]:
+        # Past its lease a claim may count as unknown, and a person may have sent its event again.
+        late = monotonic() - claimed_at > self._lease_s / 2
+        return [unsent(claimed) for claimed in claims] if late else self._send(where, claims)
 
     def _send(self, where: Where, claims: Sequence[Claimed]) -> Sequence[Report]:
         try:
@@ -178,3 +164,8 @@ class Sender:
             _, target, invocation = where
             self._targets[where] = self._open_target(target.kind, target.arn, invocation)
         return self._targets[where]
+
+
+def _batch_size(kind: TargetKind) -> int:
+    """Return how many events one call to a target of *kind* carries."""
+    return _BATCH if kind is TargetKind.SQS else 1

@@ -53,7 +53,7 @@ class _Sender(Sender):
     redrive_id = 0
     counted: Counter[Outcome]
 
-    def _in_turn(self, running: Sequence[Running]) -> list[Running]:
+    def _ours(self, running: Sequence[Running]) -> Sequence[Running]:
         return [redrive for redrive in running if redrive.redrive_id == self.redrive_id]
 
     def _send(self, where: Where, claims: Sequence[Claimed]) -> Sequence[Report]:
@@ -86,8 +86,6 @@ def send_slice(  # noqa: PLR0913 - the doors to the world, each by its name
     heart.turn()  # before the first claim: what is claimed by nobody known to live becomes `unknown`
     ended = threading.Event()
     keep_doing(heart.turn, name="heart", until=ended)
-    for n in range(settings.concurrency):
-        keep_doing(sender.call, name=f"call {n}", until=ended)
     try:
         while left_s() > needed_s and _due_in_s(engine, redrive_id, clock) is not None:
             sender.turn()

@@ -5,6 +5,7 @@ An account that has a role is reached by that role, whatever is done there; ever
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
@@ -93,14 +94,41 @@ def sqs_calls(sqs: Any, account: str = "") -> Call:  # noqa: ANN401 - a boto3 cl
 
     It signs for *account*, as `client` does.
     """
+    wire = _wire(sqs, account)
+    return wire.call if wire else lambda operation, parameters: getattr(sqs, xform_name(operation))(**parameters)
+
+
+def sqs_sends(sqs: Any, account: str = "") -> Call:  # noqa: ANN401 - a boto3 client
+    """Return what makes each call exactly once; what is binary in its parameters is Base64, as on the wire.
+
+    *sqs* is a client for sending: behind a proxy the calls are its own.
+    """
+    wire = _wire(sqs, account)
+    return (
+        wire.call_once
+        if wire
+        else lambda operation, parameters: getattr(sqs, xform_name(operation))(**_raw(parameters))
+    )
+
+
+def _raw(value: Any) -> Any:  # noqa: ANN401 - parameters of a call, nested
+    """Return *value* as boto3 takes it: bytes where the wire has their Base64."""
+    if isinstance(value, list):
+        return [_raw(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: b64decode(each) if name == "BinaryValue" else _raw(each) for name, each in value.items()}
+
+
+def _wire(sqs: Any, account: str) -> Wire | None:  # noqa: ANN401 - a boto3 client
     role = _roles.get(account, "")
     endpoint, region = sqs.meta.endpoint_url, sqs.meta.region_name
     if not speaks_directly(endpoint):
-        return lambda operation, parameters: getattr(sqs, xform_name(operation))(**parameters)
+        return None
     with _lock:
         if (endpoint, region, role) not in _wires:
             _wires[endpoint, region, role] = Wire(endpoint, region, _session(role, region).get_credentials())
-        return _wires[endpoint, region, role].call
+        return _wires[endpoint, region, role]
 
 
 def forget() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
@@ -10,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deadletter.aws.clients import Purpose, client_for
+from deadletter.aws.clients import Purpose, client_for, sqs_sends
 from deadletter.aws.sqs_source import MAX_BATCH, queue_url, redrive_policy
 from deadletter.aws.trouble import ERRORS, Trouble, kind_of, target_error
 from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
-from deadletter.event import name_of
+from deadletter.event import account_of, name_of
 from deadletter.ports import Answer, Outgoing, TargetFacts
 
 MAX_BYTES = 1_048_576
@@ -42,6 +41,7 @@ class SqsTarget:
         self._fifo = arn.endswith(".fifo")
         self._client = client_for(arn, "sqs", Purpose.SEND)
         self._url = queue_url(self._client, arn)
+        self._call = sqs_sends(self._client, account_of(arn))
 
     def send(self, batch: Sequence[Outgoing]) -> Sequence[Answer | Exception]:
         """Send at most 10 messages; see `Target.send`."""
@@ -73,7 +73,7 @@ class SqsTarget:
         entries = [self._entry(n, outgoing) for n, outgoing in enumerate(part)]
         began = monotonic()
         try:
-            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            answer = self._call("SendMessageBatch", {"QueueUrl": self._url, "Entries": entries})
         except ERRORS as error:
             if self._may_repeat(error, again, monotonic() - began):
                 return self._send_part(part, again + 1)
@@ -97,9 +97,7 @@ class SqsTarget:
     def _entry(self, n: int, outgoing: Outgoing) -> dict[str, Any]:
         entry: dict[str, Any] = {"Id": str(n), "MessageBody": outgoing.payload}
         if outgoing.message_attributes:
-            entry["MessageAttributes"] = {
-                name: _attribute(value) for name, value in outgoing.message_attributes.items()
-            }
+            entry["MessageAttributes"] = {name: dict(value) for name, value in outgoing.message_attributes.items()}
         if outgoing.group_id or self._fifo:
             entry["MessageGroupId"] = outgoing.group_id or f"event-{outgoing.key}"
         if self._fifo:
@@ -149,8 +147,3 @@ def _parts(batch: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
         room -= size
     if part:
         yield part
-
-
-def _attribute(value: Mapping[str, str]) -> dict[str, Any]:
-    binary = {"BinaryValue": base64.b64decode(value["BinaryValue"])} if "BinaryValue" in value else {}
-    return {name: text for name, text in value.items() if name != "BinaryValue"} | binary

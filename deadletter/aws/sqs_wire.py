@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import socket
 import ssl
 import time
@@ -62,6 +63,14 @@ class Wire:
             pass  # the server lets idle connections go without a word
         return self._exchange(operation, body, self._connection())
 
+    def call_once(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make one call exactly once, since a second one could be a second message.
+
+        Raises:
+            BotoCoreError, ClientError, ResponseParserError: As boto3 would.
+        """
+        return self._exchange(operation, json.dumps(parameters).encode(), self._alive() or self._connection())
+
     def close(self) -> None:
         """Close the connections that nobody uses now."""
         while self._idle:
@@ -89,6 +98,15 @@ class Wire:
             return self._idle.pop()
         except IndexError:  # another thread took it
             return None
+
+    def _alive(self) -> HTTPConnection | None:
+        """Return a kept connection that the server has not closed: on one that it has, a call would count as lost."""
+        while connection := self._kept():
+            made: Any = connection.sock
+            if made is not None and not select.select([made], [], [], 0)[0]:  # nothing to read: not even an end
+                return connection
+            connection.close()
+        return None
 
     def _signed(self, operation: str, body: bytes) -> Mapping[str, str]:
         if self._credentials is None:
@@ -131,7 +149,7 @@ def _open(connection: HTTPConnection) -> None:
 
 def _lost(error: Exception, endpoint: str, *, sent: bool) -> exceptions.BotoCoreError:
     """Return boto3's error for a call that got no answer; one without a connection was not *sent*."""
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not sent:
         return exceptions.SSLError(endpoint_url=endpoint, error=error)
     kind: Callable[..., exceptions.BotoCoreError]
     if isinstance(error, TimeoutError):

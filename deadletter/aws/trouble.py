@@ -71,6 +71,8 @@ _CODES = {  # an answer to HEAD has no body, and boto3 takes its status for its 
 }  # fmt: skip
 
 _NOT_SENT = (exceptions.ConnectionError, exceptions.NoRegionError, exceptions.EndpointProviderError)
+# boto3 says SSLError for a connection that was refused, and for one that broke when the call was out already.
+_NO_TLS = ("CERTIFICATE", "HANDSHAKE", "WRONG_VERSION", "UNSUPPORTED_PROTOCOL")
 _NO_CREDENTIALS = (
     exceptions.CredentialRetrievalError, exceptions.NoCredentialsError, exceptions.PartialCredentialsError,
     exceptions.ProfileNotFound, exceptions.TokenRetrievalError,
@@ -84,6 +86,8 @@ def kind_of(error: Exception) -> Trouble:
         return _kind_of_answer(error)
     if isinstance(error, _NO_CREDENTIALS):
         return Trouble.CREDENTIALS
+    if isinstance(error, exceptions.SSLError):
+        return Trouble.UNREACHABLE if any(sign in str(error).upper() for sign in _NO_TLS) else Trouble.LOST
     return Trouble.UNREACHABLE if isinstance(error, _NOT_SENT) else Trouble.LOST
 
 

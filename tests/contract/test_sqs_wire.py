@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import SSLError
 
 from deadletter import aws
 from deadletter.aws import clients
 from deadletter.aws.sqs_wire import speaks_directly
-from deadletter.errors import SourceError
+from deadletter.aws.trouble import Trouble, kind_of
+from deadletter.errors import AnswerLost, SourceError
+from deadletter.event import TargetKind
+from deadletter.ports import Answer, Outgoing
 from tests.contract.broken import answering, http
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:orders-dlq"
@@ -101,3 +105,52 @@ def test_behind_a_proxy_messages_come_just_as_well(monkeypatch: pytest.MonkeyPat
         (received,) = aws.open_source(ARN).receive(most=1, wait_s=0)
 
     assert received.message_attributes["blob"] == attribute
+
+
+def send_to(url: str, monkeypatch: pytest.MonkeyPatch, *payloads: str) -> list[Answer | Exception]:
+    """Send messages one after the other; return the answers."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    target = aws.open_target(TargetKind.SQS, ARN, "")
+    blob = {"blob": {"DataType": "Binary", "BinaryValue": "AAH/"}}
+    outs = [Outgoing(key=n, payload=payload, message_attributes=blob) for n, payload in enumerate(payloads)]
+    return [answer for out in outs for answer in target.send([out])]
+
+
+TAKEN = http("200 OK", json.dumps({"Successful": [{"Id": "0", "MessageId": "m"}]}).encode())
+
+
+def test_what_is_sent_on_a_connection_that_the_server_let_go_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(TAKEN) as url:
+        answers = send_to(url, monkeypatch, "a", "b", "c")
+
+    assert [answer.sent_id for answer in answers if isinstance(answer, Answer)] == ["m", "m", "m"]
+
+
+@pytest.mark.parametrize("answer", [b"", http("200 OK", b"{}", length=99), http("504 Gateway Timeout", b"{}")])
+def test_what_is_sent_is_sent_once_although_its_answer_is_lost(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(answer, TAKEN) as url:  # who asked a second time would be told that it was taken
+        (lost,) = send_to(url, monkeypatch, "a")
+
+    assert isinstance(lost, AnswerLost)
+
+
+def test_behind_a_proxy_messages_go_just_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(TAKEN) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        (answer,) = send_to("http://sqs.example", monkeypatch, "a")
+
+    assert isinstance(answer, Answer)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get issuer", Trouble.UNREACHABLE),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", Trouble.UNREACHABLE),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", Trouble.LOST),
+        ("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac", Trouble.LOST),
+    ],
+)
+def test_tls_that_breaks_when_the_call_is_out_already_is_no_refusal(said: str, kind: Trouble) -> None:
+    assert kind_of(SSLError(endpoint_url="https://sqs.eu-west-1.amazonaws.com", error=said)) is kind

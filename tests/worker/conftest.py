@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from deadletter import redrive
 from deadletter.event import TargetKind, TargetRef
@@ -18,7 +18,7 @@ from deadletter.manner import AT_ONCE, Manner
 from deadletter.outcome import Outcome
 from deadletter.ports import ObservedSource, Source, Target
 from deadletter.settings import Settings
-from deadletter.store import read, write
+from deadletter.store import models, read, write
 from deadletter.store.check import recount
 from deadletter.store.redrives import get_redrive
 from deadletter.store.rows import RedriveRow
@@ -51,13 +51,13 @@ class World:
         return self.sources.setdefault(arn, FakeSource())
 
     def worker(self, **changes: float) -> Worker:
-        return Worker(
-            replace(self.settings, **changes),
-            self.engine,
+        doors = Doors(
             open_source=self.open_source,
             open_target=self.open_target,
-            doors=Doors(self.open_observed, lambda arn: self.objects[arn]),
+            open_observed=self.open_observed,
+            open_objects=lambda arn: self.objects[arn],
         )
+        return Worker(replace(self.settings, **changes), self.engine, doors=doors)
 
     def start(self, **changes: float) -> Worker:
         """Start a worker that goes on until the test ends."""
@@ -80,6 +80,11 @@ class World:
         with write(self.engine) as session:
             store_some(session, *(make_parsed() for _ in range(count)))
 
+    def event_ids(self) -> list[int]:
+        """Return the ids of all events, in the order of storing."""
+        with read(self.engine) as session:
+            return list(session.scalars(select(models.Event.id).order_by(models.Event.id)))
+
     def open_observed(self, arn: str) -> ObservedSource:
         return self.sources.setdefault(arn, FakeSource())
 
@@ -92,13 +97,18 @@ class World:
         return self.targets[arn]
 
     def run_redrive(
-        self, *, rate: float = 5_000.0, target: str = FUNCTION, manner: Manner = AT_ONCE, only: Sequence[int] = ()
+        self,
+        *,
+        rate: float = 5_000.0,
+        target: str | None = FUNCTION,
+        manner: Manner = AT_ONCE,
+        only: Sequence[int] = (),
     ) -> int:
         """Plan and start a redrive of every event, or of *only* those; return its id."""
         redrive_id = redrive.create_plan(
             self.engine,
             only or EventFilter(),
-            target=redrive.parse_target(target),
+            target=redrive.parse_target(target) if target else None,
             rate=rate,
             manner=manner,
             asked_by=ADA,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,14 +15,15 @@ from sqlalchemy.exc import OperationalError
 
 from deadletter import redrive
 from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
+from deadletter.event import TargetKind, TargetRef
 from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.ports import Answer, Outgoing
-from deadletter.store import read
+from deadletter.store import read, write
 from deadletter.store.redrives import list_items
-from tests.factories import BOB, FUNCTION
+from tests.factories import BOB, FUNCTION, make_event, make_parsed, store_some
 from tests.fakes import FakeTarget, fails, succeeds, takes
 from tests.worker.conftest import CLOCK, World, outcomes, wait_until
-from worker import sending, threads
+from worker import calling, sending, threads
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil"
 
@@ -197,12 +200,51 @@ def test_a_worker_that_is_stopped_waits_for_the_answers_it_is_owed(world: World)
     assert stopped.succeeded == len(target.received)
 
 
+@pytest.fixture
+def slow_and_fast(world: World) -> Iterator[FakeTarget]:
+    """A queue that answers at once, while every call to a function waits until the test is over."""
+    gate = threading.Event()
+
+    def slow(outgoing: Outgoing) -> Answer:
+        gate.wait(60)
+        return succeeds(outgoing)
+
+    world.targets[FUNCTION] = FakeTarget(slow, batch_size=1)
+    yield world.targets.setdefault(QUEUE, FakeTarget(takes))
+    gate.set()
+
+
+def test_a_slow_redrive_keeps_no_other_from_its_calls(world: World, slow_and_fast: FakeTarget) -> None:
+    world.store_failures(60)
+    slow, fast = world.event_ids()[:40], world.event_ids()[40:]
+    world.run_redrive(only=slow)
+    world.start(concurrency=2)
+    wait_until(lambda: len(world.targets[FUNCTION].received) == 2)
+    ended = world.ended(world.run_redrive(target=QUEUE, only=fast))
+
+    assert ended.ever_sent == len(slow_and_fast.received) == 20
+    assert len(world.targets[FUNCTION].received) == 2
+
+
+def test_a_slow_target_keeps_no_other_of_its_redrive_from_its_calls(world: World, slow_and_fast: FakeTarget) -> None:
+    world.store_failures(40)
+    with write(world.engine) as session:
+        queue = TargetRef(TargetKind.SQS, QUEUE)
+        store_some(session, *(make_parsed(make_event(target=queue, payload_text="{}")) for _ in range(10)))
+    redrive_id = world.run_redrive(target=None)
+    world.start(concurrency=2)
+    wait_until(lambda: len(slow_and_fast.received) == 10)
+
+    assert len(world.targets[FUNCTION].received) == 2
+    assert {line["arn"]: line["count"] for line in world.show(redrive_id).targets} == {FUNCTION: 40, QUEUE: 10}
+
+
 def test_a_claim_past_its_lease_is_given_back_and_not_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.store_failures(3)
     target = world.targets[FUNCTION] = FakeTarget(succeeds, batch_size=1)
     redrive_id = world.run_redrive()
-    late = itertools.chain([0.0, 100.0], itertools.repeat(100.0))
-    monkeypatch.setattr(sending, "monotonic", lambda: next(late))
+    late = itertools.chain([100.0], itertools.repeat(0.0))
+    monkeypatch.setattr(calling, "monotonic", lambda: time.monotonic() - next(late))
     world.start(concurrency=1)
     ended = world.ended(redrive_id)
 

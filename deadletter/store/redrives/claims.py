@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,8 +33,7 @@ class Running:
 
     redrive_id: int
     not_before: datetime | None
-    batched: bool
-    """Whether all its targets take ten events at once (queues do, functions take one)."""
+    targets: tuple[TargetRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def list_running(session: Session, now: datetime) -> list[Running]:
         Running(
             redrive_id=row.id,
             not_before=_latest(row.next_send_at, row.busy_until, closed_until(row.starts_at, row.window, now)),
-            batched=all(line["kind"] == TargetKind.SQS for line in row.targets),
+            targets=tuple(TargetRef(TargetKind(line["kind"]), line["arn"]) for line in row.targets),
         )
         for row in session.execute(query.order_by(redrive.id))
     ]
@@ -79,9 +78,18 @@ def _latest(*moments: datetime | None) -> datetime | None:
     return max((moment for moment in moments if moment), default=None)
 
 
-def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: datetime) -> list[Claimed]:
+def claim(  # noqa: PLR0913 - what limits a claim, each by its name
+    session: Session,
+    redrive_id: int,
+    *,
+    worker: str,
+    most: int,
+    rooms: Mapping[str, int] | None = None,
+    now: datetime,
+) -> list[Claimed]:
     """Claim at most *most* items of a running redrive for *worker*, as many as its limits let go at *now*.
 
+    *rooms* says how many more this worker can hold for each target, by ARN; None: as many as there are.
     From here on nobody else sends them: they are recorded by this worker, or become `unknown` when it dies.
     """
     redrive = lock(session, redrive_id)
@@ -91,14 +99,17 @@ def claim(session: Session, redrive_id: int, *, worker: str, most: int, now: dat
         skip_behind_unknown(session, redrive, now)
     most = min(most, room(redrive))
     turns = take_turns(redrive.next_send_at, now, rate=redrive.rate, most=most, gone=redrive.gone)
-    return _claim_turns(session, redrive, worker, turns, now) if turns.n else []
+    return _claim_turns(session, redrive, worker, turns, rooms or {}, now) if turns.n else []
 
 
-def _claim_turns(session: Session, redrive: models.Redrive, worker: str, turns: Turns, now: datetime) -> list[Claimed]:
-    """Claim what *turns* of the redrive's own rate, and the lanes of its targets, let go."""
+def _claim_turns(  # noqa: PLR0913, PLR0917 - what limits a claim
+    session: Session, redrive: models.Redrive, worker: str, turns: Turns, rooms: Mapping[str, int], now: datetime
+) -> list[Claimed]:
+    """Claim what *turns* of the redrive's own rate, the lanes of its targets, and a worker's *rooms* let go."""
     lanes = open_lanes(session, redrive, now, most=turns.n)
-    n = min((lane.free for lane in lanes.values() if lane.free), default=0)
-    closed = {arn for arn, lane in lanes.items() if not lane.free}
+    free = {arn: min(lane.free, rooms.get(arn, lane.free)) for arn, lane in lanes.items()}
+    n = min((each for each in free.values() if each), default=0)
+    closed = {arn for arn, each in free.items() if not each}
     claimed = _claim_items(session, redrive, worker, n, now, besides=closed) if n else []
     if not claimed:
         # Only what is for the closed ones waits.
