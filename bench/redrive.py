@@ -7,6 +7,7 @@ nobody pays for it.
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from sqlalchemy import Engine, select, text
 from bench.databases import databases
 from bench.rounds import Rounds, in_turn
 from bench.rows import Row, at_least, under
+from bench.sizes import Size
 from deadletter import redrive
 from deadletter.actor import Actor
 from deadletter.event import ReceivedMessage
@@ -39,8 +41,6 @@ from deadletter.store.redrives import get_redrive
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
 
-EVENTS = 3_000
-ROUNDS = 5
 LEAST = 0.8
 MOST_CPU = 1.3
 RATES = (50.0, 200.0, 500.0)
@@ -50,32 +50,30 @@ MOST_A_SECOND = 1.1
 BY = Actor("bench", "bench")
 
 
-def measure() -> list[Row]:
+def measure(size: Size) -> list[Row]:
     """Return a row for each database, and for each rate."""
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as box, databases() as found:
         os.environ.update(box.env)
-        return [row for name, settings in found.items() for row in _rows(box, name, settings)]
+        return [row for name, settings in found.items() for row in _rows(box, name, settings, size)]
 
 
-def _rows(box: Sandbox, name: str, settings: Settings) -> list[Row]:
-    with _bench(box, name.lower(), settings) as ours:
+def _rows(box: Sandbox, name: str, settings: Settings, size: Size) -> list[Row]:
+    with _bench(box, name.lower(), settings, size.messages) as ours:
         spent: dict[str, list[float]] = {"ours": [], "loop": []}
-        rounds = in_turn({"loop": lambda: ours.loop(spent["loop"]), "ours": lambda: ours.send(spent["ours"])})
-        cpu = sorted(mine / theirs for mine, theirs in zip(spent["ours"], spent["loop"], strict=True))[ROUNDS // 2]
-        note = f"{_us(spent['ours'])} against {_us(spent['loop'])} us a message"
+        rounds = in_turn(
+            {"loop": lambda: ours.loop(spent["loop"]), "ours": lambda: ours.send(spent["ours"])}, rounds=size.rounds
+        )
+        cpu = statistics.median(mine / theirs for mine, theirs in zip(spent["ours"], spent["loop"], strict=True))
+        note = " against ".join(f"{statistics.median(spent[who]) * 1e6:,.0f}" for who in ("ours", "loop"))
         return [
             at_least(LEAST, f"redrive / boto3 loop, {name}", rounds.ratio("ours", "loop"), note=_note(rounds)),
-            under(MOST_CPU, f"CPU of the same, {name}", cpu, "ratio", note=note),
+            under(MOST_CPU, f"CPU of the same, {name}", cpu, "ratio", note=f"{note} us a message"),
             *[row for rate in RATES for row in ours.keep(rate, name)],
         ]
 
 
 def _note(rounds: Rounds) -> str:
     return rounds.note("ours", "loop")
-
-
-def _us(spent: list[float]) -> str:
-    return f"{sorted(spent)[len(spent) // 2] / EVENTS * 1e6:,.0f}"
 
 
 @dataclass
@@ -88,28 +86,29 @@ class _Bench:
     arn: str
     url: str
     source_id: int
+    events: int
 
     def loop(self, spent: list[float]) -> float:
         """Send as many messages of 1 KB, ten a call; note the CPU time; return the rate."""
         sqs = boto3.client("sqs")
-        bodies = [_body(n) for n in range(EVENTS)]
+        bodies = [_body(n) for n in range(self.events)]
         sqs.send_message_batch(QueueUrl=self.url, Entries=_entries(bodies[:1]))  # the connection
         at, cpu = time.perf_counter(), time.thread_time()
-        for start in range(0, EVENTS, 10):
+        for start in range(0, self.events, 10):
             sqs.send_message_batch(QueueUrl=self.url, Entries=_entries(bodies[start : start + 10]))
-        spent.append(time.thread_time() - cpu)
-        return EVENTS / (time.perf_counter() - at)
+        spent.append((time.thread_time() - cpu) / self.events)
+        return self.events / (time.perf_counter() - at)
 
     def send(self, spent: list[float]) -> float:
         """Let the worker send as many; note the CPU time that it took; return the rate."""
-        redrive_id = self._plan(EVENTS, redrive.MAX_RATE)
+        redrive_id = self._plan(self.events, redrive.MAX_RATE)
         with self._at_work():
             at, cpu = time.perf_counter(), _cpu_s(self.process.pid)
             self._start(redrive_id)
             self._sent(redrive_id)
             took_s = time.perf_counter() - at
-            spent.append(_cpu_s(self.process.pid) - cpu)
-        return EVENTS / took_s
+            spent.append((_cpu_s(self.process.pid) - cpu) / self.events)
+        return self.events / took_s
 
     def keep(self, rate: float, name: str) -> list[Row]:
         """Let the worker send at *rate* for a while; return what the moments of sending say."""
@@ -174,7 +173,7 @@ class _Bench:
 
 
 @contextmanager
-def _bench(box: Sandbox, name: str, settings: Settings) -> Iterator[_Bench]:
+def _bench(box: Sandbox, name: str, settings: Settings, events: int) -> Iterator[_Bench]:
     upgrade(settings)
     engine = make_engine(settings)
     sqs = boto3.client("sqs")
@@ -194,7 +193,7 @@ def _bench(box: Sandbox, name: str, settings: Settings) -> Iterator[_Bench]:
     with subprocess.Popen(command, env=os.environ | env, stderr=log, start_new_session=True) as process:
         try:
             _wait_for_worker(engine)
-            ours = _Bench(engine, settings, process, arn, url, source_id)
+            ours = _Bench(engine, settings, process, arn, url, source_id, events)
             ours.stand_still()
             yield ours
         finally:

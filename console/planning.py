@@ -11,6 +11,7 @@ from console.sign_in.scope import check_selection
 from deadletter import redrive as use
 from deadletter.access import Permission
 from deadletter.filters import EventFilter
+from deadletter.redrive.editing import AsSentLast
 
 
 def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
@@ -21,7 +22,7 @@ def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         Forbidden: Some of it came by sources that the asking person may not redrive.
     """
     check_selection(Permission.REDRIVE, chosen)
-    edit = read_transform(form)
+    edit = AsSentLast() if form.get("payloads") == "edited" else read_transform(form)
     if edit:
         check_selection(Permission.EDIT, chosen)
     target = form.get("target", "").strip()

@@ -157,6 +157,12 @@ class Registry:
             self._functions[name] = new
         return new
 
+    def remove(self, name: str) -> None:
+        """Delete a function, as DeleteFunction does. Raises NoSuchFunction."""
+        with self._lock:
+            self._find(name)
+            del self._functions[name]
+
     def get(self, name: str, qualifier: str | None = None) -> Function:
         """Return the function.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 
 from sqlalchemy import Engine
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 TEND_EVERY_S = 1.0
 STATE_EVERY_S = 15.0
+MOVED_S = 2.0
+"""A clock that went so much more or less than time itself was moved."""
+
 _MOST = 1_000
 _DOING = {False: "collecting and redriving", True: "helping to collect"}
 
@@ -74,17 +78,32 @@ class Tender:
         self._open_target = open_target
         self._clock = clock
         self._asked: set[int] = set()
+        self._before = clock.now(), monotonic()
+        self._trusted_from = 0.0
 
     def turn(self) -> float:
         """Tend every redrive that is open."""
+        lease_s = self._lease_s()
         with read(self._engine) as session:
             redrive_ids = list_open(session)
         changed = 0
         for redrive_id in redrive_ids:
             self._ask(redrive_id)
             with write(self._engine) as session:
-                changed += tend(session, redrive_id, lease_s=self._settings.lease_s, now=self._clock.now())
+                changed += tend(session, redrive_id, lease_s=lease_s, now=self._clock.now())
         return 0.0 if changed >= _MOST else TEND_EVERY_S
+
+    def _lease_s(self) -> float | None:
+        """Return how long a worker may be silent; None for a while after the clock was moved.
+
+        Then the heartbeats before are no measure for who lives: every living worker writes another one first.
+        """
+        (said, ticks), self._before = self._before, (self._clock.now(), monotonic())
+        moved_s = (self._before[0] - said).total_seconds() - (self._before[1] - ticks)
+        if abs(moved_s) > MOVED_S:
+            log.warning("the clock was moved", extra={"by_s": round(moved_s, 1)})
+            self._trusted_from = monotonic() + self._settings.lease_s
+        return self._settings.lease_s if monotonic() >= self._trusted_from else None
 
     def _ask(self, redrive_id: int) -> None:
         """Ask once for the settling time, unless the settings say it."""

@@ -42,6 +42,7 @@ _ASKED = {
     "rate": NUMBER,
     "invocation": {"type": "string", "enum": ["RequestResponse", "Event"]},
     "transform": {"type": "string", "minLength": 1, "maxLength": 100_000},
+    "payloads": {"type": "string", "enum": ["edited"]},
     "send_done": FLAG,
     "canary": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
     "max_failures": {"type": "number", "minimum": 0, "maximum": 100},
@@ -49,6 +50,9 @@ _ASKED = {
     "starts_at": TEXT,
     "window": TEXT,
 }
+
+
+_STARTED: dict[str, Json] = {"digest": TEXT, "at_once": FLAG, "originals": FLAG}
 
 
 @routes.get("/redrives", page(_REDRIVE), **CURSOR)
@@ -81,11 +85,11 @@ def items(redrive_id: int) -> Json:
     return {"items": [public(row, settings().secret_keys) for row in found.rows], "next": found.next_cursor}
 
 
-@routes.post("/redrives/<int:redrive_id>/start", _REDRIVE, {"digest": TEXT, "at_once": FLAG}, required=["digest"])
+@routes.post("/redrives/<int:redrive_id>/start", _REDRIVE, _STARTED, required=["digest"])
 def start(body: Body, redrive_id: int) -> Json:
     """Confirm the plan that has this digest: it runs, or waits for somebody else's approval."""
     hours = settings().approval.hours
-    said: dict[str, Any] = {"digest": body["digest"], "at_once": body.get("at_once", False)}
+    said: dict[str, Any] = {name: body.get(name, False) for name in _STARTED}
     use.start(engine(), redrive_id, **said, started_by=actor(), approval_hours=hours, now=now())
     return _now_is(redrive_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from sqlalchemy import Engine
@@ -17,13 +17,14 @@ from console.format import plural
 from console.public import plan_summary, summary
 from deadletter import aws, redrive
 from deadletter.breaker import DEFAULT_CANARY, DEFAULT_MAX_FAILURES
-from deadletter.editing import Transform, parse_transform
-from deadletter.errors import BadInput, RedriveError
+from deadletter.editing import parse_transform
+from deadletter.errors import BadInput, NeedsConfirming, RedriveError
 from deadletter.event import TargetRef
 from deadletter.filters import EventFilter
 from deadletter.hours import Window, read_moment
 from deadletter.manner import Manner, read_percent
 from deadletter.outcome import EventStatus, RedriveStatus
+from deadletter.redrive.editing import AsSentLast, Edit
 from deadletter.settings import Settings
 from deadletter.store import read
 from deadletter.store.queries import get_group, list_workers
@@ -42,7 +43,7 @@ class Asked:
     rate: float | None
     invocation: str
     manner: Manner
-    edit: Transform | None = None
+    edit: Edit | None = None
     skip_done: bool = True
 
 
@@ -76,6 +77,12 @@ class Asked:
 @click.option(
     "--edit", "edit_file", type=click.File(), metavar="FILE", help="Edit every payload by that JSON Patch or JMESPath."
 )
+@click.option(
+    "--edited/--originals",
+    "edited",
+    default=None,
+    help="What was sent edited before: as it was sent last, or as it first was. Asked where it matters.",
+)
 @click.option("--yes", is_flag=True, help="Start without asking.")
 @click.option("--wait", is_flag=True, help="Follow to the end; exit 1 unless all that was to be sent succeeded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; needs --yes or --dry-run.")
@@ -97,6 +104,7 @@ def send(  # noqa: PLR0913 - one parameter an option
     dry_run: bool,
     skip_done: bool,
     edit_file: TextIO | None,
+    edited: bool | None,
     yes: bool,
     wait: bool,
     as_json: bool,
@@ -113,7 +121,7 @@ def send(  # noqa: PLR0913 - one parameter an option
         raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
     selection = read_selection(group, (*events, *more_events) if events else (), query)
     manner = _manner(0 if no_canary else canary, max_failures, concurrency, at, window)
-    edit = parse_transform(edit_file.read()) if edit_file else None
+    edit = AsSentLast() if edited else parse_transform(edit_file.read()) if edit_file else None
     target = redrive.parse_target(target_arn) if target_arn else None
     asked = Asked(selection, target, rate, invocation, manner, edit, skip_done)
     with database() as (settings, engine):
@@ -123,7 +131,7 @@ def send(  # noqa: PLR0913 - one parameter an option
             return _tell_plan(planned, as_json=as_json)
         if not yes and not _confirmed(engine, planned, settings):
             return 1
-        row = _start(engine, planned, settings)
+        row = _start(engine, planned, settings, originals=edited is False or not yes)
         row = _follow(engine, row, settings) if wait else row
     return _tell(row, settings, as_json=as_json)
 
@@ -138,9 +146,15 @@ def _manner(canary: int, max_failures: str, concurrency: int | None, at: str | N
     )
 
 
-def _start(engine: Engine, planned: RedriveRow, settings: Settings) -> RedriveRow:
+def _start(engine: Engine, planned: RedriveRow, settings: Settings, *, originals: bool) -> RedriveRow:
+    """Start what was confirmed; a plan that leaves open which form it sends is cancelled."""
     by, hours = actor(settings), settings.approval.hours
-    return redrive.start(engine, planned.id, digest=planned.digest, started_by=by, approval_hours=hours, now=utc_now())
+    given: dict[str, Any] = {"digest": planned.digest, "originals": originals, "approval_hours": hours}
+    try:
+        return redrive.start(engine, planned.id, **given, started_by=by, now=utc_now())
+    except NeedsConfirming as error:
+        redrive.cancel(engine, planned.id, by=by, now=utc_now())
+        raise BadInput(f"{error} (--originals, or --edited)") from error
 
 
 def read_selection(group: int | None, events: Sequence[str], query: str | None) -> EventFilter | Sequence[int]:
@@ -199,6 +213,9 @@ def _confirmed(engine: Engine, planned: RedriveRow, settings: Settings) -> bool:
     """Show the plan and ask; a plan that is refused is cancelled, so that it does not lie about."""
     for line in said(planned):
         click.echo(line)
+    with read(engine) as session:
+        if asks := redrive.which_form(session, planned):
+            click.echo(asks.replace("Nothing was sent. ", ""), err=True)
     try:
         sure = click.confirm(f"Send {plural(planned.waiting, 'event')}?", err=True)
     except click.Abort:

@@ -18,7 +18,7 @@ from console.forms import Listing, read_id, read_selection
 from console.limits import limit_sentences
 from console.planning import plan
 from deadletter import redrive as use
-from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove
+from deadletter.errors import BadInput, ChangedSincePlan, IllegalMove, NeedsConfirming
 from deadletter.filters import EventFilter
 from deadletter.outcome import HELD, Outcome, RedriveStatus
 from deadletter.preflight import Protection
@@ -28,6 +28,7 @@ from deadletter.store.redrives import approvals
 from deadletter.store.redrives.edits import list_edits
 from deadletter.store.redrives.lanes import limits_of
 from deadletter.store.redrives.late import count_late
+from deadletter.store.redrives.order import holds_back
 from deadletter.store.redrives.silence import list_deaf_sources
 from deadletter.store.rows import RedriveRow
 
@@ -94,12 +95,15 @@ def start(redrive_id: int) -> Response | tuple[str, int]:
             redrive_id,
             digest=digest,
             at_once=at_once,
+            originals=request.form.get("payloads") == "original",
             started_by=actor(),
             approval_hours=settings().approval.hours,
             now=now(),
         )
     except (ChangedSincePlan, IllegalMove) as error:
         return fresh_page(redrive_id, notice=str(error)), 409
+    except NeedsConfirming as error:
+        return page(redrive_id, notice=str(error)), 422
     return redirect(url_for(".show", redrive_id=redrive_id), 303)
 
 
@@ -158,6 +162,8 @@ def page(redrive_id: int, *, notice: str = "", form: Mapping[str, str] | None = 
         **_progress_facts(redrive),
         left_there=redrive.status is RedriveStatus.PLANNED and has_left(session(), redrive_id),
         deaf=list_deaf_sources(session(), redrive_id),
+        asks=use.which_form(session(), redrive),
+        holds=holds_back(session(), redrive.id) if redrive.held else None,
         **_failure_facts(redrive),
     )
 

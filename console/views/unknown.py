@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.context import actor, engine, now, open_records, session, settings
+from console.context import actor, engine, now, open_records, session
 from console.forms import Listing, read_ids
+from console.planning import plan
 from console.sign_in.scope import check_selection, narrowed
-from deadletter import redrive as use
 from deadletter import store
 from deadletter.access import Permission
 from deadletter.errors import BadInput, NotFound
@@ -45,7 +45,7 @@ def send_again() -> Response | tuple[str, int]:
     """Plan to send the ticked events again, by hand; nothing is sent before that plan is confirmed."""
     try:
         chosen = _ticked(Permission.REDRIVE)
-        redrive_id = use.create_plan(engine(), chosen, asked_by=actor(), settings=settings(), now=now())
+        redrive_id = plan(request.form, chosen)
     except BadInput as error:
         return _page(notice=str(error)), 422
     with store.write(engine()) as writing:

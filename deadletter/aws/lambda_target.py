@@ -71,7 +71,12 @@ class LambdaTarget:
         request_id = answer.get("ResponseMetadata", {}).get("RequestId")
         if self._invocation == "Event":
             return _queued(outgoing.key, request_id, self._arn)
-        return read_answer(outgoing.key, request_id, answer.get("FunctionError"), said, sent=outgoing.payload)
+        failed = answer.get("FunctionError")
+        if not failed and is_illegible(said, sent=outgoing.payload):
+            return AnswerLost(
+                f"{name_of(self._arn)} took a batch, and its answer is no JSON: which records failed, nobody can tell."
+            )
+        return read_answer(outgoing.key, request_id, failed, said, sent=outgoing.payload)
 
 
 def read_answer(
@@ -100,6 +105,22 @@ def read_answer(
         evidence = failed_items(said["batchItemFailures"], sent)
         return Answer(key=key, sent_id=request_id, finished=True, failed=True, evidence=evidence)
     return Answer(key=key, sent_id=request_id, finished=True, evidence="The function answered without an error.")
+
+
+_BATCHES = ("aws:sqs", "aws:kinesis", "aws:dynamodb")
+
+
+def is_illegible(payload: bytes, *, sent: str) -> bool:
+    """Return whether an answer is no JSON where that matters: a batch's answer is what names the records that failed.
+
+    (Lambda itself takes such an answer for the failure of the whole batch; one that was cut on its way looks the same.)
+    """
+    if not payload or decode_json(payload.decode("utf-8", "replace"))[0]:
+        return False
+    event = decode_json(sent)[1]
+    records = event.get("Records") if isinstance(event, dict) else None
+    first = records[0] if isinstance(records, list) and records else None
+    return isinstance(first, dict) and first.get("eventSource") in _BATCHES
 
 
 def failed_items(reported: Json, sent: str) -> str:

@@ -2,7 +2,7 @@
 
 from deadletter.manner import MAX_RATE
 from deadletter.redrive.approving import approve, refuse
-from deadletter.redrive.planning import CAREFUL, DEFAULT_SETTLE_S, cancel, create_plan, parse_target, start
+from deadletter.redrive.planning import CAREFUL, DEFAULT_SETTLE_S, cancel, create_plan, parse_target, start, which_form
 from deadletter.redrive.steering import change_pace, pause, resume
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "refuse",
     "resume",
     "start",
+    "which_form",
 ]

@@ -12,11 +12,15 @@ from sqlalchemy.orm import Session
 from deadletter.editing.payload import payload_of
 from deadletter.expressions import CannotApply
 from deadletter.parse import parse_message
+from deadletter.store.redrives.edits import last_sent
 from deadletter.store.redrives.sendable import iter_sendable
 
 
 class Edit(Protocol):
-    """A change to payloads. `how` is `by hand`, `json-patch` or `jmespath`; `text` what the operator wrote of it."""
+    """A change to payloads.
+
+    `how` is `by hand`, `json-patch`, `jmespath` or `as sent last`; `text` what the operator wrote of it.
+    """
 
     @property
     def how(self) -> str:
@@ -46,6 +50,19 @@ class ByHand:
         return None if payload == self.payload else self.payload
 
 
+@dataclass(frozen=True, slots=True)
+class AsSentLast:
+    """The payload that each event was last sent with, where that was not its own."""
+
+    how: str = "as sent last"
+    text: str = ""
+
+    def apply(self, payload: str) -> str | None:
+        """Return None: what an event was sent with says its number, not its payload."""
+        del payload
+        return None
+
+
 @dataclass(slots=True)
 class Edited:
     """What an edit makes of events: new payloads and refusals by event id, and how many it leaves as they are."""
@@ -67,6 +84,10 @@ class Edited:
 def edit_all(session: Session, event_ids: Sequence[int], edit: Edit | None) -> Edited:
     """Return what *edit* makes of the events."""
     edited = Edited()
+    if isinstance(edit, AsSentLast):
+        edited.payloads = last_sent(session, event_ids)
+        edited.unchanged = len(event_ids) - len(edited.payloads)
+        return edited
     for one in iter_sendable(session, event_ids) if edit else ():
         event_id, payload = one.event_id, payload_of(one.message, parse_message(one.message), one.supplement)
         try:

@@ -11,10 +11,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
-from deadletter.errors import BadInput, ChangedSincePlan
+from deadletter.errors import BadInput, ChangedSincePlan, NeedsConfirming
 from deadletter.event import BUS_ARN, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.manner import Manner, check_rate
+from deadletter.outcome import RedriveStatus
 from deadletter.parse.record import any_target
 from deadletter.plan import INVOCATIONS
 from deadletter.ports import Listeners, OpenRecords
@@ -25,7 +26,7 @@ from deadletter.redrive.reaching import note_reach
 from deadletter.settings import Settings
 from deadletter.store import write
 from deadletter.store.audit import note
-from deadletter.store.redrives import approvals, get_redrive, plans
+from deadletter.store.redrives import approvals, edits, get_redrive, plans
 from deadletter.store.rows import RedriveRow
 
 DEFAULT_SETTLE_S = 3_600.0
@@ -113,22 +114,27 @@ def start(  # noqa: PLR0913 - what a person confirms, each by its name
     *,
     digest: str,
     at_once: bool = False,
+    originals: bool = False,
     started_by: Actor,
     approval_hours: float = 24.0,
     now: datetime,
 ) -> RedriveRow:
     """Let a planned redrive run; *digest* is of the plan confirmed, *at_once* means no canary and no breaker.
 
-    One that needs a second person's approval waits for it instead, *approval_hours* at most.
+    One that needs a second person's approval waits for it instead, *approval_hours* at most. *originals*: whoever
+    confirms knows that events which were sent edited before go as they first were.
 
     Raises:
         NotFound: There is no such redrive.
         ChangedSincePlan: Another plan was confirmed, or something else happened to events of it since. Those are
             skipped in the plan from now on, which has a new digest for that; nothing was started.
         IllegalMove: It was started or cancelled before, or its plan has nothing to send.
+        NeedsConfirming: Some of its events were sent edited before, and nobody said that *originals* are meant.
     """
     with write(engine) as session:
         plans.check_start(session, redrive_id, digest)
+        if not originals and (question := which_form(session, get_redrive(session, redrive_id))):
+            raise NeedsConfirming(question)
         changed = plans.skip_changed(session, redrive_id, now)
         if not changed:
             confirmed = Confirmed(digest, started_by, at_once=at_once, approval_hours=approval_hours)
@@ -138,6 +144,20 @@ def start(  # noqa: PLR0913 - what a person confirms, each by its name
     if changed:
         raise ChangedSincePlan(_what_changed(row, changed))
     return row
+
+
+def which_form(session: Session, row: RedriveRow) -> str | None:
+    """Return what to ask about a plan that sends originals of events which were sent edited before; None: nothing."""
+    if row.edit or row.status != RedriveStatus.PLANNED:
+        return None
+    before = edits.count_edited_before(session, row.id)
+    if not before.n:
+        return None
+    some = f"{before.n:,}{'' if before.exact else '+'} of its events {'was' if before.n == 1 else 'were'}"
+    return (
+        f"{some} sent edited before, and this plan sends originals. Nothing was sent. Say that originals are meant, or "
+        "plan again with what was sent last."
+    )
 
 
 def _start_or_ask(session: Session, redrive_id: int, confirmed: Confirmed, now: datetime) -> None:

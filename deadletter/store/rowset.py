@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, any_, bindparam, func, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    String,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.orm import Session
@@ -40,6 +55,19 @@ def one_of(session: Session, column: ColumnElement[Any], values: Iterable[Any]) 
         return column == any_(bindparam(None, list(values), ARRAY(column.type), unique=True))
     given = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(given.c.value))
+
+
+def one_of_named(name: str, column: ColumnElement[Any], *, postgres: bool) -> ColumnElement[bool]:
+    """Return `one_of` for a statement that is built once: *name* is the parameter that `given` makes at each use."""
+    if postgres:
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+    values = func.json_each(bindparam(name, type_=String)).table_valued("value")
+    return column.in_(select(values.c.value))
+
+
+def given(session: Session, values: Iterable[Any]) -> Any:  # noqa: ANN401 - what a driver takes
+    """Return *values* as the parameter that `one_of_named` asks for."""
+    return list(values) if is_postgres(session) else json.dumps(list(values))
 
 
 def next_ids(session: Session, model: type[Base], n: int) -> Sequence[int]:
@@ -109,12 +137,17 @@ def update_rows(
     """Write *columns* of *rows* where *keys* say, in the order of the keys."""
     if not rows:
         return
-    table = table_of(model)
-    statement = update(table).values({name: bindparam(f"to_{name}", type_=table.c[name].type) for name in columns})
-    for key in keys:
-        statement = statement.where(table.c[key] == bindparam(f"at_{key}"))
+    statement = _updating(model, tuple(columns), tuple(keys))
     ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
     values = [
         {f"to_{name}": row[name] for name in columns} | {f"at_{key}": row[key] for key in keys} for row in ordered
     ]
     session.connection().execute(statement, values)
+
+
+@lru_cache(maxsize=64)
+def _updating(model: type[Base], columns: tuple[str, ...], keys: tuple[str, ...]) -> Update:
+    """Return the statement of `update_rows`: building one costs as much as several rows."""
+    table = table_of(model)
+    statement = update(table).values({name: bindparam(f"to_{name}", type_=table.c[name].type) for name in columns})
+    return statement.where(*(table.c[key] == bindparam(f"at_{key}") for key in keys))

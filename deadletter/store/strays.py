@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, delete, exists, or_, select, update
+from sqlalchemy import CompoundSelect, Row, Select, delete, exists, select, union, update
 from sqlalchemy.orm import Session
 
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import EventStatus
 from deadletter.store import search
 from deadletter.store.counters import Deltas
+from deadletter.store.engine import is_postgres
 from deadletter.store.failures import FailedAgain
 from deadletter.store.incoming import differs
 from deadletter.store.models import Event, Group, Record, RedriveItem, Source
 from deadletter.store.returns import Return, Sent, evidence, find_sent, hold_items, may_fail_again, record_returns
-from deadletter.store.rowset import lock_events, parts, table_of
+from deadletter.store.rowset import given, lock_events, one_of_named, parts, table_of
 
 
 class _Stray(NamedTuple):
@@ -56,8 +58,18 @@ def _early(session: Session, sent_ids: Sequence[str]) -> list[Row[*tuple[Any, ..
     """Return what came with one of *sent_ids* and made an event of its own."""
     found: list[Row[*tuple[Any, ...]]] = []
     for some in parts(sent_ids):
-        found += session.execute(_untouched().where(or_(Record.message_id.in_(some), Record.request_id.in_(some))))
+        asked = {"sent_ids": given(session, some)}
+        if ids := session.connection().execute(_came_with(postgres=is_postgres(session)), asked).scalars().all():
+            found += session.execute(_untouched().where(Record.id.in_(ids)))
     return found
+
+
+@cache
+def _came_with(*, postgres: bool) -> CompoundSelect[int]:
+    """Return the query for the ids of records, by the ids that redrives got: each half has its index."""
+    record = table_of(Record).c
+    columns = (record.message_id, record.request_id)
+    return union(*(select(record.id).where(one_of_named("sent_ids", each, postgres=postgres)) for each in columns))
 
 
 def _strays(early: Sequence[Row[*tuple[Any, ...]]], sent: Mapping[str, Sent]) -> list[_Stray]:

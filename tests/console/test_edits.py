@@ -7,12 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
+from deadletter.outcome import Outcome
 from deadletter.redact import MASK
 from deadletter.store import models, read, write
 from deadletter.store.redrives.edits import edits_of_event, list_edits
 from tests.console.page import Page
 from tests.factories import NOW, make_parsed, store_some
-from tests.store.redriving import show
+from tests.store.redriving import OTHER, report, show, take, tell
 
 PAYLOAD = '{"orderId": "ord-1", "amount": 18.40, "card": "4111111111111111"}'
 
@@ -109,3 +110,45 @@ def test_many_events_are_edited_by_a_transform_on_the_plans_page(client: FlaskCl
     wrong = client.post("/redrives", data={"again": planned.location.rpartition("/")[2], "transform": "nope("})
     assert wrong.status_code == 422
     assert "no JMESPath expression" in wrong.text
+
+
+def sent_edited(client: FlaskClient, seeded: Engine, event_id: int) -> None:
+    """Send the event with another amount; it fails again."""
+    patch = '[{"op": "replace", "path": "/amount", "value": 19}]'
+    planned = client.post("/redrives", data={"event": str(event_id), "transform": patch})
+    redrive_id = int(planned.location.rpartition("/")[2])
+    digest = show(seeded, redrive_id).digest
+    assert client.post(f"{planned.location}/start", data={"digest": digest}).status_code == 303
+    (claimed,) = take(seeded, redrive_id, later_s=60.0)
+    failed = report(claimed, Outcome.FAILED_AGAIN, fingerprint=OTHER, error_type="KeyError", error_message="'a'")
+    tell(seeded, redrive_id, failed, later_s=61.0)
+
+
+def test_a_plan_of_what_was_sent_edited_before_asks_which_form_is_sent(
+    client: FlaskClient, seeded: Engine, event_id: int
+) -> None:
+    sent_edited(client, seeded, event_id)
+    plain = client.post("/redrives", data={"event": str(event_id)}).location
+    redrive_id, digest = int(plain.rpartition("/")[2]), show(seeded, int(plain.rpartition("/")[2])).digest
+    assert "1 of its events was sent edited before" in client.get(plain).text
+    refused = client.post(f"{plain}/start", data={"digest": digest})
+    assert (refused.status_code, show(seeded, redrive_id).status) == (422, "planned")
+
+    form = {"again": str(redrive_id), "payloads": "edited"}
+    again = int(client.post("/redrives", data=form).location.rpartition("/")[2])
+    with read(seeded) as session:
+        (edit,) = list_edits(session, again).rows
+    assert (json.loads(edit.payload)["amount"], edit.how) == (19, "as sent last")
+    page = client.get(f"/redrives/{again}").text
+    assert "Which form is sent?" not in page
+    assert client.post(f"/redrives/{again}/start", data={"digest": show(seeded, again).digest}).status_code == 303
+
+
+def test_who_says_that_originals_are_meant_gets_them(client: FlaskClient, seeded: Engine, event_id: int) -> None:
+    sent_edited(client, seeded, event_id)
+    plain = client.post("/redrives", data={"event": str(event_id)}).location
+    redrive_id = int(plain.rpartition("/")[2])
+    form = {"digest": show(seeded, redrive_id).digest, "payloads": "original"}
+    assert client.post(f"{plain}/start", data=form).status_code == 303
+    (claimed,) = take(seeded, redrive_id, later_s=120.0)
+    assert claimed.edited is None

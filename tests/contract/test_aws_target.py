@@ -11,6 +11,7 @@ import pytest
 
 from deadletter import aws
 from deadletter.aws import clients
+from deadletter.aws.lambda_target import is_illegible
 from deadletter.aws.sqs_target import MAX_BYTES
 from deadletter.errors import AnswerLost, TargetBusy, TargetRefused
 from deadletter.event import TargetKind
@@ -296,3 +297,20 @@ class TestBrokenNetwork:
 
         assert isinstance(answer, TargetRefused)
         assert "The permission kms:Decrypt on arn:aws:" in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent", "illegible"),
+    [
+        (b'{"batchItemFail', {"Records": [{"eventSource": "aws:sqs", "messageId": "m"}]}, True),
+        (b'{"batchItemFailures":[]}', {"Records": [{"eventSource": "aws:sqs", "messageId": "m"}]}, False),
+        (b"", {"Records": [{"eventSource": "aws:kinesis"}]}, False),
+        (b"<html>", {"Records": [{"eventSource": "aws:s3"}]}, False),
+        (b"plain words", {"order_id": "ord-1"}, False),
+        (b"nul", {"Records": "all of them"}, False),
+    ],
+)
+def test_a_batchs_answer_that_nobody_can_read_says_nothing_about_its_records(
+    answer: bytes, sent: Any, illegible: Any
+) -> None:
+    assert is_illegible(answer, sent=json.dumps(sent)) is illegible

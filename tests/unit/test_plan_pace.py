@@ -80,6 +80,12 @@ def test_a_clock_that_was_set_back_holds_nothing_up_that_went_after_it() -> None
     ahead = int((START + timedelta(hours=1)).timestamp() * 1_000)
 
     assert take_turns(START, START, rate=50.0, most=100, gone=[[ahead, 53]]).n == 1
+    assert take_turns(START + timedelta(hours=1), START, rate=50.0, most=100, gone=None).n == 1
+
+
+def test_a_worker_whose_clock_is_a_little_ahead_does_not_make_others_faster() -> None:
+    assert take_turns(START + timedelta(seconds=20), START, rate=50.0, most=100, gone=None).n == 0
+    assert take_turns(START + timedelta(seconds=90), START, rate=0.02, most=100, gone=None).n == 0
 
 
 def test_the_first_event_goes_at_once() -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.event import Producer, ReceivedMessage, TargetKind, TargetRef
@@ -17,14 +18,16 @@ from deadletter.plan import invocation_of
 from deadletter.preflight import Protection
 from deadletter.route import Supplement
 from deadletter.store import models
+from deadletter.store.engine import is_postgres
 from deadletter.store.instant import micros
 from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.care import closed_until, room
 from deadletter.store.redrives.lanes import open_lanes
 from deadletter.store.redrives.locks import lock, shift
 from deadletter.store.redrives.order import is_next, is_ordered, skip_behind_unknown
-from deadletter.store.redrives.pace import Turns, take_turns
+from deadletter.store.redrives.pace import LONGEST_WISH_S, Turns, ahead, take_turns
 from deadletter.store.redrives.selections import received
+from deadletter.store.rowset import given, one_of_named, table_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +65,19 @@ class Claimed:
 def list_running(session: Session, now: datetime) -> list[Running]:
     """Return the redrives that have something to send at *now* or later, oldest first."""
     redrive = models.Redrive
-    columns = (redrive.id, redrive.next_send_at, redrive.busy_until, redrive.starts_at, redrive.window, redrive.targets)
+    columns = (
+        redrive.id, redrive.next_send_at, redrive.rate, redrive.busy_until, redrive.starts_at, redrive.window,
+        redrive.targets,
+    )  # fmt: skip
     query = select(*columns).where(redrive.status == RedriveStatus.RUNNING, redrive.n_waiting > redrive.kept_back)
     return [
         Running(
             redrive_id=row.id,
-            not_before=_latest(row.next_send_at, row.busy_until, closed_until(row.starts_at, row.window, now)),
+            not_before=_latest(
+                ahead(row.next_send_at, now, most_s=1 / row.rate),
+                ahead(row.busy_until, now, most_s=LONGEST_WISH_S),
+                closed_until(row.starts_at, row.window, now),
+            ),
             targets=tuple(TargetRef(TargetKind(line["kind"]), line["arn"]) for line in row.targets),
         )
         for row in session.execute(query.order_by(redrive.id))
@@ -143,25 +153,31 @@ def _claim_items(  # noqa: PLR0913 - what a claim says, each by its name
 
 def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> list[Claimed]:
     """Return the claimed items with the records that they are made of, in the order of sending."""
-    item, event, record, group = models.RedriveItem, models.Event, models.Record, models.Group
-    lookup = models.Lookup
-    columns = (
-        item.position, item.event_id, item.target_kind, item.target_arn, group.function_arn,
-        event.producer, record.message_id, record.body, record.attributes, record.message_attributes,
-        event.left_record_id, item.protection, models.Edit.payload,
-        lookup.payload.label("fetched"), lookup.route,
-    )  # fmt: skip
-    query = (
-        select(*columns)
-        .join(event, event.id == item.event_id)
-        .join(record, record.id == event.record_id)
-        .join(group, group.id == event.group_id)
-        .outerjoin(models.Edit, and_(models.Edit.redrive_id == redrive.id, models.Edit.event_id == item.event_id))
-        .outerjoin(lookup, lookup.event_id == event.id)
-        .where(item.redrive_id == redrive.id, item.position.in_(positions))
-        .order_by(item.position)
+    asked = {"redrive": redrive.id, "positions": given(session, positions)}
+    rows = session.connection().execute(_loading(postgres=is_postgres(session)), asked)
+    return [_claimed(redrive, row) for row in rows]
+
+
+@cache
+def _loading(*, postgres: bool) -> Select[Any]:
+    """Return the query of `_load`: building it costs as much as ten events."""
+    item, event, record, group, edit, lookup = (
+        table_of(model)
+        for model in (models.RedriveItem, models.Event, models.Record, models.Group, models.Edit, models.Lookup)
     )
-    return [_claimed(redrive, row) for row in session.execute(query)]
+    columns = (
+        item.c.position, item.c.event_id, item.c.target_kind, item.c.target_arn, group.c.function_arn,
+        event.c.producer, record.c.message_id, record.c.body, record.c.attributes, record.c.message_attributes,
+        event.c.left_record_id, item.c.protection, edit.c.payload,
+        lookup.c.payload.label("fetched"), lookup.c.route,
+    )  # fmt: skip
+    whole = item.join(event, event.c.id == item.c.event_id).join(record, record.c.id == event.c.record_id)
+    whole = whole.join(group, group.c.id == event.c.group_id)
+    whole = whole.outerjoin(edit, and_(edit.c.redrive_id == item.c.redrive_id, edit.c.event_id == item.c.event_id))
+    whole = whole.outerjoin(lookup, lookup.c.event_id == event.c.id)
+    chosen = one_of_named("positions", item.c.position, postgres=postgres)
+    query = select(*columns).select_from(whole).where(item.c.redrive_id == bindparam("redrive"), chosen)
+    return query.order_by(item.c.position)
 
 
 def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:

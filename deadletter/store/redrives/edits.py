@@ -8,16 +8,17 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.event import ReceivedMessage
+from deadletter.outcome import Outcome
 from deadletter.route import Supplement
 from deadletter.store import models
 from deadletter.store.lookups import supplement_of
 from deadletter.store.redrives.selections import received
-from deadletter.store.rows import Page
+from deadletter.store.rows import Count, Page
 
 _AT_ONCE = 100
 """Payloads, of up to 1 MiB, in one statement."""
@@ -60,6 +61,41 @@ def add(  # noqa: PLR0913 - what an edit says, each by its name
             for event_id, payload in some
         ]
         session.execute(insert(models.Edit), rows)
+
+
+MOST = 1_000
+"""Counting stops here: a plan's page does not read all of a large plan."""
+
+
+def count_edited_before(session: Session, redrive_id: int) -> Count:
+    """Return how many events that a redrive is to send were sent by another one with another payload than theirs."""
+    item = models.RedriveItem
+    before = (
+        select(item.event_id)
+        .where(item.redrive_id == redrive_id, item.outcome == Outcome.WAITING, item.event_id.in_(_sent(redrive_id)))
+        .limit(MOST + 1)
+        .subquery()
+    )
+    n = session.scalar(select(func.count()).select_from(before)) or 0
+    return Count(min(n, MOST), exact=n <= MOST)
+
+
+def _sent(besides: int) -> Select[int]:
+    edit, item = models.Edit, models.RedriveItem
+    same = (item.redrive_id == edit.redrive_id) & (item.event_id == edit.event_id)
+    sent = select(edit.event_id).join(item, same).where(edit.redrive_id != besides, item.sent_at.is_not(None))
+    return sent.where(item.outcome != Outcome.SENDING)
+
+
+def last_sent(session: Session, event_ids: Sequence[int]) -> dict[int, str]:
+    """Return, by event id, the payload that an event was last sent with, where that was not its own."""
+    edit = models.Edit
+    query = select(edit.event_id, edit.payload).where(edit.event_id.in_(_sent(0))).order_by(edit.redrive_id)
+    found: dict[int, str] = {}
+    for start in range(0, len(event_ids), _AT_ONCE):
+        some = query.where(edit.event_id.in_(event_ids[start : start + _AT_ONCE]))
+        found.update((row.event_id, row.payload.decode("utf-8", "surrogatepass")) for row in session.execute(some))
+    return found
 
 
 def list_edits(session: Session, redrive_id: int, *, after: int = -1, limit: int = 20) -> Page[EditRow]:

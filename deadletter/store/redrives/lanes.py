@@ -15,7 +15,7 @@ from deadletter.outcome import HELD, RedriveStatus
 from deadletter.ports import TargetFacts
 from deadletter.store.engine import insert_for
 from deadletter.store.models import Redrive, RedriveItem, TargetPace
-from deadletter.store.redrives.pace import Turns, most_in_flight, pace_now, take_turns, width_now
+from deadletter.store.redrives.pace import LONGEST_WISH_S, Turns, ahead, most_in_flight, pace_now, take_turns, width_now
 from deadletter.store.rowset import table_of
 
 
@@ -106,8 +106,9 @@ def _most(row: TargetPace, share: float, now: datetime) -> int | None:
 
 
 def _lane(row: TargetPace, redrive: Redrive, rate: _Rate, free: int, now: datetime) -> Lane:
-    if row.busy_until and row.busy_until > now:
-        return Lane(0, row.busy_until)
+    busy_until = ahead(row.busy_until, now, most_s=LONGEST_WISH_S)
+    if busy_until and busy_until > now:
+        return Lane(0, busy_until)
     pace = min(rate.most, pace_now(row.pace, row.slowed_at, now) or rate.most)
     if not free or (not rate.others and pace >= redrive.rate):
         return Lane(free, None, row)

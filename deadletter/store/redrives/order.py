@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, literal_column, or_, select
+from sqlalchemy import ColumnElement, String, and_, exists, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from deadletter.outcome import EventStatus, Outcome
@@ -16,6 +16,7 @@ from deadletter.store import models
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.locks import advance
 from deadletter.store.redrives.plans import skip_waiting
+from deadletter.store.rows import Count
 
 _AHEAD = 1_000
 """Waiting items that one claim looks at: groups that begin later have their turn when some of these are gone."""
@@ -52,6 +53,26 @@ def _earlier() -> ColumnElement[bool]:
         redrive.id == earlier.redrive_id,
         redrive.started_at.is_not(None),
     )
+
+
+MOST = 1_000
+"""Counting stops here."""
+
+
+def holds_back(session: Session, redrive_id: int) -> Count:
+    """Return how many waiting events of other redrives must not overtake what waits in *redrive_id*."""
+    first, later, redrive = aliased(models.RedriveItem), aliased(models.RedriveItem), models.Redrive
+    behind = and_(later.message_group == first.message_group, later.message_order > first.message_order)
+    # Literals are what lets the small index over what is unsettled serve this.
+    waiting, sending = literal_column("'waiting'", String), literal_column("'sending'", String)
+    query = select(later.redrive_id, later.position).distinct().select_from(first).join(later, behind)
+    query = query.join(redrive, redrive.id == later.redrive_id).where(redrive.started_at.is_not(None))
+    query = query.where(
+        first.redrive_id == redrive_id, first.outcome.in_([waiting, sending]), first.message_group.is_not(None)
+    )
+    query = query.where(later.redrive_id != redrive_id, later.outcome == waiting)
+    n = session.scalar(select(func.count()).select_from(query.limit(MOST + 1).subquery())) or 0
+    return Count(min(n, MOST), exact=n <= MOST)
 
 
 def skip_behind_unknown(session: Session, redrive: models.Redrive, now: datetime) -> None:

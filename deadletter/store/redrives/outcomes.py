@@ -6,20 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import Select, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.fingerprint import Fingerprint
 from deadletter.outcome import OUTCOME_MOVES, SETTLED, EventStatus, Outcome, RedriveStatus, event_status_after
 from deadletter.store import models
+from deadletter.store.engine import is_postgres
 from deadletter.store.failures import FailedAgain, fail_again
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.pauses import Busy, note_answers
 from deadletter.store.redrives.plans import cancel_reason
-from deadletter.store.rowset import table_of, update_rows
+from deadletter.store.rowset import given, one_of, one_of_named, table_of, update_rows
 from deadletter.store.strays import absorb_strays
 from deadletter.store.text import MAX_MESSAGE, MAX_NAME, kept, kept_id
 from deadletter.store.totals import note_moves
@@ -77,11 +79,18 @@ def record(session: Session, redrive_id: int, reports: Sequence[Report], *, work
 
 def _claims(session: Session, redrive_id: int, positions: Sequence[int], worker: str) -> Mapping[int, Outcome]:
     """Return the outcome so far of the items that *worker* claimed, by position; locked."""
-    item = models.RedriveItem
-    query = select(item.position, item.outcome).where(item.redrive_id == redrive_id, item.position.in_(positions))
-    query = query.where(item.claimed_by == worker, item.outcome.in_([Outcome.SENDING, Outcome.UNKNOWN]))
-    rows = session.execute(query.order_by(item.position).with_for_update())
+    asked = {"redrive": redrive_id, "positions": given(session, positions), "worker": worker}
+    rows = session.connection().execute(_claimed_by(postgres=is_postgres(session)), asked)
     return {position: Outcome(outcome) for position, outcome in rows}
+
+
+@cache
+def _claimed_by(*, postgres: bool) -> Select[int, str]:
+    item = table_of(models.RedriveItem).c
+    chosen = one_of_named("positions", item.position, postgres=postgres)
+    query = select(item.position, item.outcome).where(item.redrive_id == bindparam("redrive"), chosen)
+    query = query.where(item.claimed_by == bindparam("worker"), item.outcome.in_([Outcome.SENDING, Outcome.UNKNOWN]))
+    return query.order_by(item.position).with_for_update()
 
 
 def _groups_of(session: Session, reports: Sequence[Report]) -> Mapping[int, int]:
@@ -163,7 +172,7 @@ def _write_items(
 
 def _follow(session: Session, redrive_id: int, outcome: Outcome, event_ids: Sequence[int]) -> None:
     """Let the events follow the outcome of their items. (Those that failed again did so with their new failure.)"""
-    ours = and_(models.Event.id.in_(event_ids), models.Event.redrive_id == redrive_id)
+    ours = and_(one_of(session, table_of(models.Event).c.id, event_ids), models.Event.redrive_id == redrive_id)
     after = event_status_after(outcome)
     if outcome is Outcome.SENT:
         session.execute(update(table_of(models.Event)).where(ours).values(last_outcome=outcome.value))

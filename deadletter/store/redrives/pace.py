@@ -20,6 +20,12 @@ CATCH_UP = 1.08
 _AT_ONCE_S = 0.5
 _WINDOW_MS = 1_000
 
+MOST_SKEW_S = 60.0
+"""Workers' clocks differ by less. What lies further ahead than it can was written before a clock was set back."""
+
+LONGEST_WISH_S = 900.0
+"""The longest that a target is left alone because it asks for it."""
+
 Gone = Sequence[Sequence[int]]
 """What went within the last second: when, in milliseconds of the epoch, and how many; oldest first."""
 
@@ -51,14 +57,24 @@ def take_turns(next_send_at: datetime | None, now: datetime, *, rate: float, mos
     `CATCH_UP` times as fast until it is even: no second sees more than that. `rate` is in events per second; of few
     a second, one more than those is the least that a second can see too much.
     """
-    since = max(next_send_at, now - timedelta(seconds=MADE_UP_S)) if next_send_at else now
-    # What lies ahead was written before a clock was set back, and counts for nothing.
+    due_at = ahead(next_send_at, now, most_s=1 / rate)
+    since = max(due_at, now - timedelta(seconds=MADE_UP_S)) if due_at else now
     recent = [entry for entry in gone or () if 0 <= _ms(now) - entry[0] <= _WINDOW_MS]
     if since > now:
         return Turns(0, since, rate, now, recent)
     due = math.floor((now - since).total_seconds() * rate + 1e-6) + 1
     free = _most_a_second(rate) - sum(n for _, n in recent)
     return Turns(max(0, min(due, most, free, _at_once(rate, recent, now))), since, rate, now, recent)
+
+
+def ahead(moment: datetime | None, now: datetime, *, most_s: float) -> datetime | None:
+    """Return *moment*, or None where it lies more than *most_s* seconds ahead of *now*.
+
+    Nothing waits for longer than that, so it was written before a clock was set back, and counts for nothing.
+    """
+    if moment and moment > now + timedelta(seconds=most_s + MOST_SKEW_S):
+        return None
+    return moment
 
 
 def _most_a_second(rate: float) -> int:
@@ -79,10 +95,10 @@ def pause_s(times: int, retry_after_s: float | None, jitter: float) -> float:
     """Return how many seconds to leave a target alone that was busy *times* in a row.
 
     Exponential from half a second up, half of it at random (*jitter*, from 0 to 1); never less than the target asked
-    for.
+    for, up to `LONGEST_WISH_S`.
     """
     longest = min(LONGEST_PAUSE_S, 0.5 * 2.0 ** min(times, 10))
-    return max(longest * (0.5 + jitter / 2), retry_after_s or 0.0)
+    return max(longest * (0.5 + jitter / 2), min(retry_after_s or 0.0, LONGEST_WISH_S))
 
 
 RECOVERS_S = 30.0

@@ -13,6 +13,7 @@ from deadletter.store import models
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
+from deadletter.store.redrives.pace import MOST_SKEW_S
 from deadletter.store.redrives.silence import was_listened_for
 from deadletter.store.strays import absorb_strays
 from deadletter.store.totals import note_moves
@@ -34,14 +35,15 @@ def list_open(session: Session) -> Sequence[int]:
     ).all()
 
 
-def tend(session: Session, redrive_id: int, *, lease_s: float, now: datetime) -> int:
+def tend(session: Session, redrive_id: int, *, lease_s: float | None, now: datetime) -> int:
     """Do for one redrive what time demands; return how many items changed (at most 1,000 of a kind in one go).
 
-    Items of workers that were silent for *lease_s* seconds become `unknown`; items that were sent longer than the
-    redrive's settling time ago, and not seen since although their source was read, are presumed to have succeeded.
+    Items of workers that were silent for *lease_s* seconds (None: nobody can tell) become `unknown`; items that were
+    sent longer than the redrive's settling time ago, and not seen since although their source was read, are presumed to
+    have succeeded.
     """
     redrive = lock(session, redrive_id)
-    lost = session.execute(_claimed_by_the_dead(redrive_id, now - timedelta(seconds=lease_s))).all()
+    lost = () if lease_s is None else session.execute(_claimed_by_the_dead(redrive_id, now, lease_s)).all()
     _settle(session, redrive, lost, Outcome.UNKNOWN, reason=WORKER_STOPPED, settled_at=now)
     quiet = _quiet(session, redrive, now)
     evidence = f"Presumed: not seen again within {redrive.settle_s:,.0f} s."
@@ -55,9 +57,10 @@ def note_settling_time(session: Session, redrive_id: int, settle_s: float) -> No
     lock(session, redrive_id).settle_s = settle_s
 
 
-def _claimed_by_the_dead(redrive_id: int, silent_since: datetime) -> Select[int, int, str | None]:
-    item = models.RedriveItem
-    alive = select(models.Worker.id).where(models.Worker.seen_at > silent_since)
+def _claimed_by_the_dead(redrive_id: int, now: datetime, lease_s: float) -> Select[int, int, str | None]:
+    item, seen_at = models.RedriveItem, models.Worker.seen_at
+    soon = now + timedelta(seconds=lease_s + MOST_SKEW_S)  # later: before a clock was set back, and never since
+    alive = select(models.Worker.id).where(seen_at > now - timedelta(seconds=lease_s), seen_at < soon)
     return _locked(redrive_id, Outcome.SENDING).where(item.claimed_by.not_in(alive))
 
 
