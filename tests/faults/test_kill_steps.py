@@ -32,7 +32,6 @@ SENDING = [
     ("recorded, not committed", True, True),
     ("recorded", False, False),
 ]
-UNKNOWN = sum(in_hand for _, in_hand, _ in SENDING)
 
 
 @pytest.mark.parametrize(("kind", "a_call"), [("till", 1), ("queue_till", 10)])
@@ -48,7 +47,7 @@ def test_a_worker_killed_at_any_step_of_sending_sends_nothing_twice_and_guesses_
     for step, in_hand, arrived in SENDING:
         assert forked.run("worker", dies=step, REDRIVE_CONCURRENCY="1", **till.env) == KILLED, step
         hand = till.orders(redrive_id).get(Outcome.SENDING, set()) - ever
-        assert len(hand) == in_hand * a_call, step
+        assert in_hand <= len(hand) <= in_hand * a_call, step
         assert (hand <= set(till.arrived())) is (arrived or not hand), step
         ever |= hand
     assert forked.run("worker", "--once", **till.env) == 0
@@ -56,7 +55,7 @@ def test_a_worker_killed_at_any_step_of_sending_sends_nothing_twice_and_guesses_
     by_outcome = till.keeps_its_promises(redrive_id, orders)
     assert by_outcome[Outcome.UNKNOWN] == ever
     assert by_outcome[Outcome.SUCCEEDED] == set(orders) - ever
-    assert till.show(redrive_id).unknown == UNKNOWN * a_call
+    assert till.show(redrive_id).unknown == len(ever)
 
 
 COLLECTING = ["received", "stored, not committed", "stored", "deleted"]
