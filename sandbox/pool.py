@@ -14,7 +14,7 @@ from sandbox.zygote import Zygote
 
 KEPT_WARM = 24
 """Idle environments kept in all; the one unused for longest goes first. Few, since each is a process."""
-MOST_AT_ONCE = 24
+MOST_AT_ONCE = 16
 """Invocations that run at once, all functions together; the rest wait. On AWS the account's limit answers 429."""
 
 

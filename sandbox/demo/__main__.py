@@ -23,6 +23,7 @@ from sandbox.shop.office import ALL_WAYS
 DEMO_SETTINGS = {
     "REDRIVE_SETTLE_S": "6",
     "REDRIVE_RECEIVE_WAIT_S": "1",
+    "REDRIVE_RECEIVERS": "1",  # of each of sixteen places, in which next to nothing lies
     "REDRIVE_LABEL": "sandbox",
     "REDRIVE_OPERATOR": "on-call",
     "REDRIVE_SIGN_IN": "link",  # the demo's token is its first person's, so a shell that has it off would end it

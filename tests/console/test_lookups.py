@@ -10,13 +10,14 @@ from sqlalchemy import Engine
 from console.cli import main
 from deadletter.collect import parse_batch
 from deadletter.event import ReceivedMessage
+from deadletter.parse import parse_message, read_entry
 from deadletter.settings import Settings
 from deadletter.store import write
 from deadletter.store.ingest import store_messages
 from tests.console.conftest import NOW
 from tests.console.page import Page
-from tests.factories import make_source
-from tests.store.test_lookups import FakeLookups, collect, fetch
+from tests.factories import make_message, make_parsed, make_source, store_some
+from tests.store.test_lookups import EVENTS, FakeLookups, collect, fetch
 from tests.unit.test_refetch import kinesis_answer, recorded
 
 SECOND = recorded("lambda-event-kinesis.json")[1]
@@ -72,3 +73,21 @@ def test_the_page_says_that_the_attributes_were_believed(
         store_messages(session, source.id, parse_batch([message], source), now=NOW)
     page = Page(make_client(sqlite_engine, chosen=settings).get("/events/1").get_data(as_text=True))
     assert "its body reads like a record of lambda-destination" in page.text
+
+
+def test_the_page_of_a_message_that_contradicts_itself_says_whom_is_believed(
+    sqlite_engine: Engine, make_client: Callable[..., FlaskClient]
+) -> None:
+    """A function's dead-letter queue holds an event that reads like another function's on-failure record."""
+    imitated = read_entry((EVENTS / "async-destination-sqs.json").read_text()).body
+    attributes = {"RequestID": "r-1", "ErrorCode": "200", "ErrorMessage": "boom"}
+    sent = {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()}
+    message = make_message(imitated, message_attributes=sent)
+    with write(sqlite_engine) as session:
+        store_some(session, make_parsed(parse_message(message), message=message, target=None))
+    text = Page(make_client(sqlite_engine).get("/events/1").text).text
+    assert (
+        "Its attributes say that it is of lambda-async-dlq, and its body reads like a record of lambda-destination. "
+        "The attributes are believed" in text
+    )
+    assert "no target known" in text, "the function that the body names is not believed"

@@ -1,5 +1,7 @@
 """The idempotency pre-flight of a plan, and the last look before sending, on the real database."""
 
+import base64
+import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 from deadletter.editing import parse_transform
 from deadletter.errors import BadInput, NotFound, SourceError
 from deadletter.event import Producer, TargetKind, TargetRef
+from deadletter.expressions import MAX_UNPACKED
 from deadletter.outcome import Outcome
 from deadletter.preflight import KeyRules, Protection, Record, Rules, keys_of, validation_of
 from deadletter.redrive.editing import ByHand
@@ -95,6 +98,20 @@ def test_a_plan_sorts_its_events_into_all_seven_states(engine: Engine) -> None:
         "protected": 3,
         "unprotected": 3,
     }
+
+
+def test_a_zip_bomb_where_the_key_should_be_says_that_nobody_looked_and_holds_up_no_other(engine: Engine) -> None:
+    packed = [gzip.compress(unpacked) for unpacked in (b"0" * (MAX_UNPACKED + 1), b"ord-1")]
+    with write(engine) as session:
+        texts = [json.dumps({"zipped": base64.b64encode(each).decode()}) for each in packed]
+        times = [NOW - timedelta(minutes=n) for n in (2, 1)]
+        store_some(session, *(make_parsed(payload_text=t, occurred_at=at) for t, at in zip(texts, times, strict=True)))
+        rules = replace(RULES, key_path="powertools_base64_gzip(zipped)", validation_path="")
+        set_rules(session, FUNCTION, rules, by=ADA, now=NOW)
+    planned = plan(engine, open_records=FakeRecords())
+    assert states(engine, planned) == [Protection.UNCHECKED, Protection.NOT_SEEN]
+    bomb = items(engine, planned.id)[0]
+    assert "larger than" in (bomb.protection_reason or "")
 
 
 def test_what_is_done_already_is_skipped_unless_it_is_to_be_sent(engine: Engine) -> None:
