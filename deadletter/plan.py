@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from deadletter.allowed import AllowList
 from deadletter.event import Producer, Redrivable, TargetKind, TargetRef, account_of
 from deadletter.outcome import EventStatus, Outcome
 from deadletter.planned import PlannedItem, PlannedTarget, RedrivePlan, lines_of
@@ -111,6 +112,7 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
     skip_done: bool = True,
     accounts: Collection[str] | None = None,
     hold_after: int = HOLD_AFTER,
+    allowed: AllowList | None = None,
 ) -> RedrivePlan:
     """Plan to send *candidates*, oldest failure first.
 
@@ -125,10 +127,17 @@ def plan_redrive(  # noqa: PLR0913 - what a person may choose, each by its name
         accounts: Accounts that may be sent to beside the one that an event's own source is in: records are written by
             whoever may write to a queue, and can name anybody's function. None: all.
         hold_after: Events that failed again so often are left out, unless a person named them.
+        allowed: The targets that may be sent to; None: all.
     """
     chosen = sorted(candidates, key=_order)
     items = tuple(
-        _plan_item(each, override, accounts, held_back(each, hold_after), skip_done=skip_done) for each in chosen
+        _plan_item(
+            each,
+            override,
+            _barred(each, override, accounts, allowed) or held_back(each, hold_after),
+            skip_done=skip_done,
+        )
+        for each in chosen
     )
     going = [
         (candidate, item.target)
@@ -166,14 +175,12 @@ def held_back(candidate: Candidate, after: int) -> str | None:
 def _plan_item(
     candidate: Candidate,
     override: TargetRef | None,
-    accounts: Collection[str] | None,
-    held: str | None,
+    barred: str | None,
     *,
     skip_done: bool,
 ) -> PlannedItem:
     target = override or candidate.target
-    skip = _skip_reason(candidate, target, named=override is not None) or _account_reason(candidate, target, accounts)
-    skip = skip or held
+    skip = _skip_reason(candidate, target, named=override is not None) or barred
     if skip is None and skip_done and candidate.protection is Protection.DONE:
         skip = "Done already: the handler's idempotency record answers it."
     return PlannedItem(
@@ -193,6 +200,17 @@ def _message_place(candidate: Candidate, target: TargetRef | None) -> tuple[str 
         return None, None
     order = candidate.place.key(candidate.occurred_at, candidate.event_id)
     return f"{target.arn} {candidate.place.group}", order
+
+
+def _barred(
+    candidate: Candidate, override: TargetRef | None, accounts: Collection[str] | None, allowed: AllowList | None
+) -> str | None:
+    """Return why nothing of *candidate* may go where it would, as a sentence; None when it may."""
+    target = override or candidate.target
+    if target is None or (elsewhere := _account_reason(candidate, target, accounts)) is None:
+        named_by = None if override else candidate.producer
+        return allowed.why_not(target.arn, named_by) if allowed and target else None
+    return elsewhere
 
 
 def _account_reason(candidate: Candidate, target: TargetRef | None, accounts: Collection[str] | None) -> str | None:

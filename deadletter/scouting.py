@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +17,16 @@ from deadletter.discovery import AccountMap, map_account
 from deadletter.discovery.account import Account, together
 from deadletter.discovery.places import Place
 from deadletter.discovery.saved import from_json, to_json
+from deadletter.discovery.targets import targets_of
 from deadletter.errors import BadInput, RedriveError, SourceError
 from deadletter.event import TargetRef
 from deadletter.ports import Clock
 from deadletter.settings import Settings
 from deadletter.store import read, write
+from deadletter.store.allowed import keep_targets
 from deadletter.store.discoveries import (
     DiscoveryRow,
+    add_finished,
     finish_discovery,
     hand_back,
     keep_scans,
@@ -63,19 +66,35 @@ def reaches(settings: Settings, region: str = "") -> Sequence[Reach]:
     return [Reach("", region), *others]
 
 
-def scan_all(settings: Settings, region: str = "", *, scan: ScanAccount = scan_account) -> Scan:
-    """Read everything now, one after the other: for whoever waits for it.
+Found = Sequence[tuple[Reach, Scan]]
+
+
+def scan_all(settings: Settings, region: str = "", *, scan: ScanAccount = scan_account) -> Found:
+    """Read everything now, one account and Region after the other: for whoever waits for it.
 
     Raises:
         SourceError: Our own account cannot be read. Of another that cannot, `refused` says so.
     """
-    found = [_scan(reach, scan) for reach in reaches(settings, region)]
+    return [(reach, _scan(reach, scan)) for reach in reaches(settings, region)]
+
+
+def as_one(found: Found) -> Scan:
+    """Return all that was read as one."""
+    scans = [scan for _, scan in found]
     return Scan(
-        together(each.account for each in found),
-        tuple(sentence for each in found for sentence in each.refused),
-        sum(each.calls for each in found),
-        sum(each.seconds for each in found),
+        together(each.account for each in scans),
+        tuple(sentence for each in scans for sentence in each.refused),
+        sum(each.calls for each in scans),
+        sum(each.seconds for each in scans),
     )
+
+
+def keep_found(engine: Engine, found: Found, *, by: Actor, now: datetime) -> None:
+    """Keep what was read as a discovery that finished: the page shows it, and its targets may be sent to."""
+    scans = [_saved(reach, scan) for reach, scan in found]
+    with write(engine) as session:
+        add_finished(session, scans, by=by, now=now)
+    keep_scanned(engine, scans)
 
 
 @dataclass
@@ -117,6 +136,7 @@ class Scout:
         calls = sum(scan["calls"] for scan in scans)
         self._note(taken.id, "", calls)
         self._end(finish_discovery, taken.id, now=self.clock.now(), error=None)
+        keep_scanned(self.engine, scans)
         log.info("an account was discovered", extra={"discovery": taken.id, "calls": calls})
 
     def _teller(self, discovery_id: int, reach: Reach, before: int) -> Callable[[str, int], None]:
@@ -138,6 +158,14 @@ class Scout:
     def _end(self, do: Callable[..., None], discovery_id: int, *args: object, **given: object) -> None:
         with write(self.engine) as session:
             do(session, discovery_id, self.worker, *args, **given)
+
+
+def keep_scanned(engine: Engine, scans: Iterable[Mapping[str, Any]]) -> None:
+    """Keep which targets were seen, for the list of those that may be sent to; of an account that was, at last."""
+    with write(engine) as session:
+        for scan in scans:
+            if any(scan["facts"].values()) or not scan["refused"]:
+                keep_targets(session, f"{scan['account']}/{scan['region']}", targets_of(from_json(scan["facts"])))
 
 
 def draw(session: Session, scans: Sequence[dict[str, Any]], *, now: datetime) -> AccountMap:

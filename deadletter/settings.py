@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from deadletter.allowed import read_patterns
 from deadletter.approval import ApprovalRules
 from deadletter.errors import BadInput
 
@@ -64,7 +65,8 @@ class Settings:
     what it was sending counts as `unknown`. `share` is the most of a function's reserved concurrency that redrives
     take, 0 to 1. `processes` are how many a worker may use to collect, itself included; `stop_within_s` is how long it
     may take to finish what it has in hand. `roles` are taken for everything in their accounts, and `allowed_accounts`
-    may be redriven to beside the account of the source. `metrics_token` lets monitoring on other machines read
+    may be redriven to beside the account of the source; `allowed_targets` are patterns of ARNs that may be
+    sent to beside what is discovered and what sources are given. `metrics_token` lets monitoring on other machines read
     `/metrics`. `public_url` is the console's address as browsers know it, where something stands in front of it.
     `session_hours` is how long a browser stays signed in. `admin_password` is that of the user `admin`, who is added
     where there is none yet.
@@ -89,6 +91,7 @@ class Settings:
     lease_s: float = 30.0
     secret_keys: frozenset[str] = field(default_factory=frozenset)
     allowed_accounts: frozenset[str] = field(default_factory=frozenset)
+    allowed_targets: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
     metrics_token: str = field(default="", repr=False)
     sign_in: SignIn = SignIn.LINK
@@ -133,6 +136,7 @@ class Settings:
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
             secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
             allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")) | {role.account for role in roles},
+            allowed_targets=read_patterns(_words(env.get("REDRIVE_ALLOWED_TARGETS", "")), "REDRIVE_ALLOWED_TARGETS"),
             roles=roles,
             metrics_token=env.get("REDRIVE_METRICS_TOKEN", ""),
             sign_in=_sign_in(env),
@@ -185,7 +189,7 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
 def _approval(env: Mapping[str, str]) -> ApprovalRules:
     return ApprovalRules(
         above=_whole(env, "REDRIVE_APPROVAL_ABOVE", 0, least=0, most=10**9),
-        targets=tuple(sorted(part for part in env.get("REDRIVE_APPROVAL_TARGETS", "").replace(",", " ").split())),
+        targets=tuple(sorted(_words(env.get("REDRIVE_APPROVAL_TARGETS", "")))),
         hours=_number(env, "REDRIVE_APPROVAL_HOURS", 24.0, least=0.1, most=720),
     )
 
@@ -232,6 +236,10 @@ def _optional_number(env: Mapping[str, str], name: str, *, least: float, most: f
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _roles(text: str) -> tuple[Role, ...]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, upgrade, write
 from deadletter.store.models import Base
+from tests.factories import ANYWHERE
 from tests.fakes import FakeClock
 from tests.network import allow_loopback_only
 from tests.postgres import cluster
@@ -74,7 +75,7 @@ def make_postgres_database(server: str, name: str) -> str:
 @pytest.fixture
 def settings(tmp_path: Path, sqlite_template: Path) -> Settings:
     """Settings of a console of the test's own: an empty SQLite database at Alembic head in a temporary folder."""
-    settings = Settings(data_dir=tmp_path / "data", operator="ada", sign_in=SignIn.OFF)
+    settings = Settings(data_dir=tmp_path / "data", operator="ada", sign_in=SignIn.OFF, allowed_targets=ANYWHERE)
     settings.data_dir.mkdir()
     shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
     return settings

@@ -27,6 +27,9 @@ QUEUE = ACCOUNT.format("sqs", "orders-dlq")
 FUNCTION = ACCOUNT.format("lambda", "function:orders-capture")
 TARGET = TargetRef(TargetKind.LAMBDA, FUNCTION)
 
+ANYWHERE = ("arn:aws:*:*:123456789012:*", "arn:aws:*:*:000000000000:*")
+"""Targets that tests may send to which are not about that."""
+
 _numbers = count(1)
 
 

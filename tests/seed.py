@@ -9,7 +9,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.ports import SourceState
 from deadletter.settings import Settings
 from deadletter.store import make_engine, sources, upgrade, write
+from deadletter.store.allowed import keep_targets
 from deadletter.store.ingest import store_messages
 from deadletter.store.redrives.workers import heartbeat
 from tests.factories import ACCOUNT, ADA
@@ -147,6 +148,16 @@ def seed(engine: Engine, *, now: datetime, share: float = 1.0) -> None:
             messages = [message for cause in causes for message in _messages(cause, now, share, chance)]
             store_messages(session, source.id, parse_batch(messages, source), now=now)
             _leave(session, source.id, name, now)
+        keep_targets(session, "/", [_arn(*where) for cause in _of_different_functions() for where in _names(cause)])
+
+
+def _of_different_functions() -> Iterable[CauseOfFailure]:
+    return {cause.function: cause for cause in CAUSES}.values()
+
+
+def _names(cause: CauseOfFailure) -> tuple[tuple[str, str], ...]:
+    """Return what a discovery of the account would show of a cause's consumer: a function or a queue of that name."""
+    return ("lambda", f"function:{cause.function}"), ("sqs", cause.function)
 
 
 def _leave(session: Session, source_id: int, name: str, now: datetime) -> None:

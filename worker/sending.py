@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from deadletter import aws
 from deadletter.event import TargetKind
 from deadletter.ports import Clock, ObjectSource, ObservedSource, OpenRecords, Target
+from deadletter.redrive.allowing import Gate
 from deadletter.redrive.answers import unsent
 from deadletter.redrive.last_look import LastLook
 from deadletter.redrive.sending import Where, batches, record_reports, send, sorted_by_target
@@ -62,7 +63,7 @@ class Sender:
         self._worker = worker
         self._open_target = open_target
         self._clock = clock
-        self._last_look = LastLook(engine, open_records, clock)
+        self._gate = Gate(engine, settings.allowed_targets, then=LastLook(engine, open_records, clock))
         self._takers = Takers(engine, open_observed, open_objects, wait_s=min(1.0, settings.receive_wait_s))
         self._lease_s = settings.lease_s
         self._calls = Calls(self._make_call, each=settings.concurrency)
@@ -157,7 +158,7 @@ class Sender:
         except Exception as error:
             log.exception("a target cannot be opened", extra={"arn": where[1].arn})
             return [unsent(claimed, because=f"{where[1].arn} cannot be opened: {error}") for claimed in claims]
-        return self._takers.send(claims, lambda some: send(some, target, hold_back=self._last_look))
+        return self._takers.send(claims, lambda some: send(some, target, hold_back=self._gate))
 
     def _target(self, where: Where) -> Target:
         if where not in self._targets:

@@ -16,7 +16,7 @@ from deadletter.discovery import AccountMap
 from deadletter.discovery.account import short_name
 from deadletter.discovery.places import Place
 from deadletter.event import name_of
-from deadletter.scouting import draw_with, register_clear, scan_all
+from deadletter.scouting import as_one, draw_with, keep_found, register_clear, scan_all
 
 
 @click.command()
@@ -26,12 +26,15 @@ from deadletter.scouting import draw_with, register_clear, scan_all
 def discover(*, register: bool, region: str, as_json: bool) -> None:
     """Find where failures land, who writes there, and what has nowhere to fail to.
 
-    Reads the account's listings, at most 5 calls a second. Changes nothing in AWS, and nothing here without --register.
+    Reads the account's listings, at most 5 calls a second. Changes nothing in AWS, and nothing here without --register
+    but this: the functions, queues, topics and buses that it finds may be redriven to from then on.
     """
     if not as_json:
         click.echo("Reading the account's listings, at most 5 calls a second ...", err=True)
     with database() as (settings, engine):
-        scan = scan_all(settings, region)
+        read = scan_all(settings, region)
+        keep_found(engine, read, by=actor(settings), now=utc_now())
+        scan = as_one(read)
         found = draw_with(engine, scan.account, now=utc_now())
         added = register_clear(engine, found.places, by=actor(settings), now=utc_now()) if register else ()
         found = draw_with(engine, scan.account, now=utc_now()) if added else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
+from deadletter.allowed import AllowList
 from deadletter.event import TargetRef
 from deadletter.plan import HOLD_AFTER, Candidate, plan_redrive
 from deadletter.planned import RedrivePlan, Totals
 from deadletter.ports import OpenRecords
 from deadletter.redrive.editing import Edit, Edited, edit_all
 from deadletter.redrive.preflight import Checked, check
+from deadletter.store.allowed import allow_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Choice:
     skip_done: bool
     accounts: frozenset[str] | None = None
     hold_after: int = HOLD_AFTER
+    allowed: AllowList | None = None
 
     def plan(self, candidates: Sequence[Candidate]) -> RedrivePlan:
         """Plan *candidates* as chosen."""
@@ -40,7 +43,16 @@ class Choice:
             skip_done=self.skip_done,
             accounts=self.accounts,
             hold_after=self.hold_after,
+            allowed=self.allowed,
         )
+
+
+def knowing_allowed(session: Session, choice: Choice, candidates: Iterable[Candidate]) -> Choice:
+    """Return *choice*, knowing which of the targets that *candidates* would go to by themselves may be sent to."""
+    if choice.override or choice.allowed is None:
+        return choice
+    arns = {each.target.arn for each in candidates if each.target}
+    return replace(choice, allowed=allow_list(session, arns, choice.allowed.patterns))
 
 
 def look_ahead(

@@ -17,7 +17,7 @@ from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 from deadletter.planned import PlannedItem, Totals
 from deadletter.ports import OpenRecords
-from deadletter.redrive.ahead import Choice, edit_facts, look_ahead, preflight_facts
+from deadletter.redrive.ahead import Choice, edit_facts, knowing_allowed, look_ahead, preflight_facts
 from deadletter.redrive.aside import Aside
 from deadletter.redrive.facts import asks_for_more, at_home, list_accounts, with_payload_facts
 from deadletter.store import models, read, write
@@ -67,6 +67,7 @@ def _decide_kinds(session: Session, asked: Asked) -> list[tuple[Kind, PlannedIte
     kinds, choice = list_kinds(session, asked.selection), asked.choice
     if kinds is None or any(asks_for_more(kind.candidate, choice.override) for kind in kinds):
         return None
+    choice = knowing_allowed(session, choice, (kind.candidate for kind in kinds))
     ours = list_accounts(session)
     decided = [(kind, choice.plan([at_home(kind.candidate, choice.override, ours)]).items[0]) for kind in kinds]
     going = {item.target.arn for _, item in decided if item.target and not item.skip}
@@ -99,7 +100,8 @@ def _look_at_each(session: Session, asked: Asked, aside: Aside, totals: Totals, 
     for part in selections.iter_candidates(session, asked.selection):
         known = with_payload_facts(session, part, choice.override)
         known = [at_home(each, choice.override, ours) for each in known]
-        plan, changes = look_ahead(session, known, choice, asked.open_records, asked.now)
+        allowing = knowing_allowed(session, choice, known)
+        plan, changes = look_ahead(session, known, allowing, asked.open_records, asked.now)
         aside.add(plan.items, changes.payloads)
         totals.add(plan)
         edited.update(changes.counts())

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
+from deadletter.allowed import AllowList
 from deadletter.errors import BadInput, ChangedSincePlan, NeedsConfirming
 from deadletter.event import BUS_ARN, TargetKind, TargetRef
 from deadletter.filters import EventFilter
@@ -24,7 +25,8 @@ from deadletter.redrive.editing import Edit
 from deadletter.redrive.making import Asked, make
 from deadletter.redrive.reaching import note_reach
 from deadletter.settings import Settings
-from deadletter.store import write
+from deadletter.store import read, write
+from deadletter.store.allowed import allow_list
 from deadletter.store.audit import note
 from deadletter.store.redrives import approvals, edits, get_redrive, plans
 from deadletter.store.rows import RedriveRow
@@ -80,7 +82,8 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         now: The time now, UTC.
 
     Raises:
-        BadInput: Nothing matches, or rate or invocation are not possible; the message says what is.
+        BadInput: Nothing matches, rate or invocation are not possible, or *target* may not be sent to; the message
+            says what is.
     """
     rate = settings.rate if rate is None else rate
     _check(rate, invocation)
@@ -92,6 +95,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         skip_done=skip_done,
         accounts=settings.allowed_accounts,
         hold_after=settings.hold_after,
+        allowed=_allowed(engine, target, settings),
     )
     columns = {
         "selection": _as_data(selection),
@@ -106,6 +110,17 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
     if listeners:
         note_reach(engine, redrive_id, listeners)
     return redrive_id
+
+
+def _allowed(engine: Engine, chosen: TargetRef | None, settings: Settings) -> AllowList:
+    """Return what may be sent to: of what records name, more is found out then. Raises BadInput: not to *chosen*."""
+    if chosen is None:
+        return AllowList(patterns=settings.allowed_targets)
+    with read(engine) as session:
+        allowed = allow_list(session, [chosen.arn], settings.allowed_targets)
+    if why := allowed.why_not(chosen.arn):
+        raise BadInput(why)
+    return allowed
 
 
 def start(  # noqa: PLR0913 - what a person confirms, each by its name

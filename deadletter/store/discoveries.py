@@ -70,6 +70,17 @@ def ask_discovery(session: Session, *, by: Actor, now: datetime) -> int:
     return asked.id
 
 
+def add_finished(session: Session, scans: Sequence[dict[str, Any]], *, by: Actor, now: datetime) -> None:
+    """Keep what was read by somebody who waited for it, as a discovery of its own."""
+    calls = sum(scan["calls"] for scan in scans)
+    facts = {"status": DiscoveryStatus.FINISHED, "asked_by": by.name, "asked_at": now, "finished_at": now}
+    done = Discovery(**facts, scans=list(scans), calls=calls)
+    session.add(done)
+    session.flush()
+    note(session, by, "ask", "discovery", done.id, now=now)
+    _forget_old(session)
+
+
 def take_discovery(session: Session, *, worker: str, now: datetime, lease_s: float) -> DiscoveryRow | None:
     """Take the open discovery for *worker*: one that waits, or whose worker has been silent for *lease_s* seconds.
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
+from deadletter.allowed import plain_arn
 from deadletter.errors import BadInput, NotFound
 from deadletter.event import FUNCTION_ARN, QUEUE_ARN
 from deadletter.preflight import KeyRules, Names, Rules
@@ -27,12 +28,6 @@ class TargetRow:
     rules: Rules
     changed_by: str
     changed_at: datetime
-
-
-def plain_arn(arn: str) -> str:
-    """Return a target's ARN without a function's version or alias: an idempotency key does not know them."""
-    named = FUNCTION_ARN.fullmatch(arn)
-    return named[1] if named else arn
 
 
 def list_rules(session: Session) -> list[TargetRow]:

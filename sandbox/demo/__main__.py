@@ -28,6 +28,7 @@ DEMO_SETTINGS = {
     "REDRIVE_OPERATOR": "on-call",
     "REDRIVE_SIGN_IN": "link",  # the demo's token is its first person's, so a shell that has it off would end it
     "REDRIVE_ALLOWED_ACCOUNTS": ACCOUNT,  # a bucket does not say whose it is, so what lies there could be anybody's
+    "REDRIVE_ALLOWED_TARGETS": f"arn:aws:*:*:{ACCOUNT}:*",  # what records name themselves; an account is discovered
 }
 
 _OF_THE_DEMO = ("--user", DEMO_SETTINGS["REDRIVE_OPERATOR"], "--role", "admin", "--days", "1")

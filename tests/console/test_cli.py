@@ -30,7 +30,7 @@ from deadletter.store import make_engine, read, write
 from deadletter.store.people.users import add_user
 from deadletter.store.redrives import get_redrive, list_redrives
 from tests.conftest import make_postgres_database
-from tests.factories import ACCOUNT, ADA, FUNCTION, GRACE, NOW, QUEUE
+from tests.factories import ACCOUNT, ADA, ANYWHERE, FUNCTION, GRACE, NOW, QUEUE
 from tests.night import CARD, store_night
 from tests.rows import make_redrive_row
 
@@ -55,6 +55,7 @@ Run = Callable[..., Ran]
 def env(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment of a command that works on the test's own database."""
     given = {"REDRIVE_DATA_DIR": str(settings.data_dir), "REDRIVE_OPERATOR": "ada", "REDRIVE_RATE": "20"}
+    given["REDRIVE_ALLOWED_TARGETS"] = " ".join(ANYWHERE)
     for name, value in (given | {"DATABASE_URL": "", "REDRIVE_SECRET_KEYS": ""}).items():
         monkeypatch.setenv(name, value)
     return dict(os.environ)

@@ -10,6 +10,7 @@ from deadletter.aws.discovery import Scan
 from deadletter.discovery.account import Account, Function, Queue, SourceMapping
 from deadletter.errors import SourceError
 from deadletter.event import TargetKind
+from deadletter.scouting import Reach
 from deadletter.settings import Settings
 from deadletter.store import read, write
 from deadletter.store.sources import add_source, list_sources
@@ -41,7 +42,7 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     for name, value in {"REDRIVE_DATA_DIR": str(settings.data_dir), "DATABASE_URL": ""}.items():
         monkeypatch.setenv(name, value)
     scan = Scan(ACCOUNT, (REFUSED,), 17, 3.41234)
-    monkeypatch.setattr("console.commands.discover.scan_all", lambda _settings, _region: scan)
+    monkeypatch.setattr("console.commands.discover.scan_all", lambda _settings, _region: [(Reach(), scan)])
 
     def run(*args: str) -> tuple[int, str, str]:
         code = main(["discover", *args])

@@ -14,7 +14,7 @@ from deadletter.preflight import KeyRules, Record, Rules, keys_of
 from deadletter.settings import Settings
 from deadletter.store import models, read, write
 from deadletter.store.redrives.edits import list_edits
-from tests.factories import FUNCTION, make_parsed, store_some
+from tests.factories import ANYWHERE, FUNCTION, make_parsed, store_some
 from tests.records import FakeRecords
 
 Run = Callable[..., tuple[int, str, str]]
@@ -26,6 +26,7 @@ YEAR_3000_S = 32_503_680_000
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command on the test's own database; return its exit code and what it printed."""
     given = {"REDRIVE_DATA_DIR": str(settings.data_dir), "REDRIVE_OPERATOR": "ada", "DATABASE_URL": ""}
+    given["REDRIVE_ALLOWED_TARGETS"] = " ".join(ANYWHERE)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
 

@@ -20,7 +20,7 @@ from deadletter.store.redrives import get_redrive
 from deadletter.store.redrives.claims import claim
 from deadletter.store.redrives.outcomes import Report, record
 from tests.console.conftest import NOW
-from tests.factories import ADA
+from tests.factories import ADA, ANYWHERE
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def lost(seeded: Engine) -> int:
         chosen = EventFilter(status=EventStatus.UNRESOLVED, function="orders-capture")
         event_id = next(row.id for row in list_events(session, chosen).rows if row.redrivable == "yes")
     start = NOW - timedelta(minutes=9)
-    given = {"asked_by": ADA, "settings": Settings(), "now": start}
+    given = {"asked_by": ADA, "settings": Settings(allowed_targets=ANYWHERE), "now": start}
     redrive_id = redrive.create_plan(seeded, [event_id], **given)
     with read(seeded) as session:
         digest = get_redrive(session, redrive_id).digest

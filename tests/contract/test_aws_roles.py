@@ -15,7 +15,7 @@ from deadletter.aws.pacer import Pacer
 from deadletter.errors import SourceError
 from deadletter.event import TargetKind
 from deadletter.ports import Outgoing
-from deadletter.scouting import scan_all
+from deadletter.scouting import as_one, scan_all
 from deadletter.settings import Role, Settings
 from sandbox.local import Sandbox
 
@@ -78,7 +78,7 @@ def test_without_its_role_the_queue_is_not_there(sandbox: Sandbox, theirs: Any) 
 def test_discovery_reads_the_other_account_beside_ours(theirs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "Pacer", lambda: Pacer(rate=1_000))
     settings = Settings(roles=(Role(ROLE, OTHER, ("eu-west-1",)),))
-    found = scan_all(settings)
+    found = as_one(scan_all(settings))
 
     assert theirs
     accounts = {queue.arn.split(":")[4] for queue in found.account.queues}

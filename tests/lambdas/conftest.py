@@ -18,6 +18,7 @@ import pytest
 from deadletter.settings import Settings
 from sandbox.functions import Function, QueueMapping
 from sandbox.local import Sandbox
+from tests.factories import ANYWHERE
 from tests.sandbox_fixture import MakeQueue
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,7 @@ class Stack:
             "REDRIVE_WORK_QUEUE_URL": self.sandbox.clients.queue_url(self.work_arn),
             "REDRIVE_IDEMPOTENCY_TABLE": self.table,
             "REDRIVE_SETTLE_S": "0",
+            "REDRIVE_ALLOWED_TARGETS": " ".join(ANYWHERE),
             "REDRIVE_LEASE_S": "1",
             "POWERTOOLS_SERVICE_NAME": "redrive",
             "POWERTOOLS_TRACE_DISABLED": "true",  # nobody takes segments here

@@ -23,9 +23,9 @@ from deadletter.store.redrives.tending import tend
 from deadletter.store.redrives.workers import heartbeat
 from deadletter.store.rows import ItemRow, RedriveRow
 from deadletter.store.sources import list_sources, note_collected
-from tests.factories import ADA, FUNCTION, NOW, make_parsed, store_some
+from tests.factories import ADA, ANYWHERE, FUNCTION, NOW, make_parsed, store_some
 
-SETTINGS = Settings(rate=1_000.0, settle_s=60.0)
+SETTINGS = Settings(rate=1_000.0, settle_s=60.0, allowed_targets=ANYWHERE)
 FIXED = {"asked_by": ADA, "manner": AT_ONCE, "settings": SETTINGS, "now": NOW}
 
 

@@ -1,5 +1,6 @@
 """Two pairs of eyes: what waits, who may approve it, and what makes an approval void."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +12,13 @@ from deadletter.access import Forbidden
 from deadletter.approval import ApprovalRules, why_approval
 from deadletter.errors import ChangedSincePlan, IllegalMove
 from deadletter.outcome import RedriveStatus
-from deadletter.settings import Settings
 from deadletter.store import models, read
 from deadletter.store.redrives.approvals import latest
 from deadletter.store.rows import RedriveRow
 from tests.factories import ADA, FUNCTION, GRACE, NOW
 from tests.store import redriving as given
 
-GUARDED = Settings(rate=1_000.0, settle_s=60.0, approval=ApprovalRules(targets=("*:orders-*",)))
+GUARDED = replace(given.SETTINGS, approval=ApprovalRules(targets=("*:orders-*",)))
 
 
 def asked(engine: Engine, count: int = 3, **more: Any) -> RedriveRow:
@@ -30,7 +30,7 @@ def asked(engine: Engine, count: int = 3, **more: Any) -> RedriveRow:
 def test_a_plan_within_the_rules_starts_at_once(engine: Engine) -> None:
     given.store(engine, 1)
     rules = ApprovalRules(above=1, targets=("*:payments-*",))
-    row = given.run(engine, settings=Settings(settle_s=60.0, approval=rules))
+    row = given.run(engine, settings=replace(given.SETTINGS, approval=rules))
     assert (row.status, row.needs_approval) == (RedriveStatus.RUNNING, None)
 
 

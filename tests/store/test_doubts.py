@@ -15,7 +15,6 @@ from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
 from deadletter.preflight import Record
 from deadletter.redrive.doubts import DONE, Finding, check
-from deadletter.settings import Settings
 from deadletter.store import models, read, write
 from deadletter.store.audit import AuditFilter, latest_of, list_audit
 from deadletter.store.ingest import store_messages
@@ -23,7 +22,7 @@ from deadletter.store.redrives.doubts import DoubtRow, count_doubts, list_doubts
 from deadletter.store.targets import set_rules
 from tests.factories import ADA, FUNCTION, NOW, make_event, make_id, make_parsed, make_source, store_some
 from tests.records import FakeRecords
-from tests.store.redriving import check_counters, event, items, plan, report, run, store, take, tell
+from tests.store.redriving import SETTINGS, check_counters, event, items, plan, report, run, store, take, tell
 from tests.store.test_preflight import LATER, RULES, key_of
 
 
@@ -194,7 +193,7 @@ def test_what_failed_again_so_often_goes_only_where_a_person_names_it(engine: En
         "Held back: it failed again 3 times. Find out why, then choose it by itself."
     )
     assert plan(engine, event_ids).skipped == 0
-    patient = Settings(rate=1_000.0, settle_s=60.0, hold_after=5)
+    patient = replace(SETTINGS, hold_after=5)
     assert plan(engine, EventFilter(status=EventStatus.UNRESOLVED), settings=patient).skipped == 0
 
 

@@ -31,7 +31,7 @@ from deadletter.store.redrives import get_redrive, list_items
 from deadletter.store.rows import RedriveRow
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
-from tests.factories import ADA, make_parsed
+from tests.factories import ADA, ANYWHERE, make_parsed
 from tests.sandbox_fixture import Deploy, MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
 
@@ -58,6 +58,7 @@ def start(settings: Settings, sandbox: Sandbox) -> Start:
     """Start a worker process: ``with start("--once") as process``. It is dead at the end of the block."""
     env = os.environ | sandbox.env
     env |= {"REDRIVE_DATA_DIR": str(settings.data_dir), "REDRIVE_RECEIVE_WAIT_S": "1", "REDRIVE_LEASE_S": "1"}
+    env["REDRIVE_ALLOWED_TARGETS"] = " ".join(ANYWHERE)
 
     @contextmanager
     def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:

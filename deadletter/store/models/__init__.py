@@ -8,7 +8,7 @@ range.
 from deadletter.store.models.answers import ApiAnswer
 from deadletter.store.models.audit import AuditEntry
 from deadletter.store.models.base import Base
-from deadletter.store.models.discoveries import Discovery, Sender
+from deadletter.store.models.discoveries import DiscoveredTarget, Discovery, Sender
 from deadletter.store.models.edits import Edit
 from deadletter.store.models.events import Event, Record
 from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
@@ -26,6 +26,7 @@ __all__ = [
     "Approval",
     "AuditEntry",
     "Base",
+    "DiscoveredTarget",
     "Discovery",
     "Edit",
     "Event",

@@ -41,3 +41,13 @@ class Sender(Base):
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), primary_key=True)
     role_id: Mapped[str] = mapped_column(primary_key=True)
     function_arn: Mapped[str]
+
+
+class DiscoveredTarget(Base):
+    """What the newest discovery of an account and Region showed that a redrive could send to."""
+
+    __tablename__ = "discovered_targets"
+
+    reach: Mapped[str] = mapped_column(primary_key=True)
+    """Account and Region with a slash between; each is empty where it is the one that boto3 finds."""
+    arn: Mapped[str] = mapped_column(primary_key=True)
