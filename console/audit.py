@@ -17,6 +17,7 @@ from deadletter.errors import BadInput
 from deadletter.event import storable
 from deadletter.filters import read_time
 from deadletter.redact import redact_json
+from deadletter.secret_rules import SecretRules
 from deadletter.store.audit import AuditFilter, AuditRow
 
 KINDS = ("redrive", "group", "event", "events", "source")
@@ -42,21 +43,21 @@ def read_filter(args: Mapping[str, str], *, now: datetime) -> AuditFilter:
     return chosen
 
 
-def told(row: AuditRow, secret_keys: frozenset[str]) -> dict[str, Any]:
+def told(row: AuditRow, secrets: SecretRules) -> dict[str, Any]:
     """Return an entry as plain JSON, the secrets in what people wrote masked."""
     entry: dict[str, Any] = plain(row)
-    return entry | {"details": redact_json(plain(row.details), secret_keys)}
+    return entry | {"details": redact_json(plain(row.details), secrets)}
 
 
-def export(rows: Iterable[AuditRow], stream: Stream, *, secret_keys: frozenset[str]) -> Iterator[str]:
+def export(rows: Iterable[AuditRow], stream: Stream, *, secrets: SecretRules) -> Iterator[str]:
     """Yield *rows* as text, a line at a time; the CSV begins with its header, and no spreadsheet runs its cells."""
     if stream is Stream.CSV:
         yield _csv_line(COLUMNS)
         for row in rows:
-            yield _csv_line([defused(visible(_cell(value))) for value in told(row, secret_keys).values()])
+            yield _csv_line([defused(visible(_cell(value))) for value in told(row, secrets).values()])
         return
     for row in rows:
-        yield json.dumps(told(row, secret_keys)) + "\n"
+        yield json.dumps(told(row, secrets)) + "\n"
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from console.format import plural, utc
 from deadletter.redact import redact_text
+from deadletter.secret_rules import SecretRules
 
 _SHOWN = 5
 _DIGEST_CHARS = 12
@@ -15,7 +16,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _SPEAK_FOR_THEMSELVES = frozenset({"arn", "found", "reason", "target", "text", "title", "why"})
 
 
-def said(details: Mapping[str, object], secret_keys: frozenset[str]) -> str:
+def said(details: Mapping[str, object], secrets: SecretRules) -> str:
     """Return an entry's details on one line: ``50 events, filter group=4``; what is not set is left out.
 
     The export and `redrive audit --json` have them whole.
@@ -23,7 +24,7 @@ def said(details: Mapping[str, object], secret_keys: frozenset[str]) -> str:
     shown = {name: value for name, value in details.items() if value not in (None, "", False)}
     if "text" in shown:
         shown.pop("note", None)  # the number of a note tells nothing beside its words
-    return redact_text(", ".join(_part(name, value) for name, value in shown.items()), secret_keys)
+    return redact_text(", ".join(_part(name, value) for name, value in shown.items()), secrets)
 
 
 def _part(name: str, value: object) -> str:

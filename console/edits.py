@@ -11,6 +11,7 @@ from deadletter.editing import Diff, diff
 from deadletter.editing.payload import payload_of
 from deadletter.parse import parse_message
 from deadletter.preflight import Protection, is_protected
+from deadletter.secret_rules import SecretRules
 from deadletter.store.redrives.edits import EditRow
 
 _TONES = {
@@ -65,7 +66,7 @@ class ShownEdit(NamedTuple):
         return self.edit.sent_at is not None
 
 
-def shown_edit(edit: EditRow, keys: frozenset[str]) -> ShownEdit:
+def shown_edit(edit: EditRow, secrets: SecretRules) -> ShownEdit:
     """Return *edit* with its diff from the original."""
     before = payload_of(edit.message, parse_message(edit.message), edit.supplement) or ""
-    return ShownEdit(edit, diff(before, edit.payload, keys))
+    return ShownEdit(edit, diff(before, edit.payload, secrets))

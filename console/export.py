@@ -21,6 +21,7 @@ from deadletter.event import Json, ReceivedMessage
 from deadletter.jsontext import decode
 from deadletter.parse import parse_message
 from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import NO_RULES, SecretRules
 from deadletter.store.rows import EventRow, ExportRow
 
 _FACTS: Mapping[str, Callable[[EventRow], object]] = {
@@ -69,9 +70,9 @@ class Stream(StrEnum):
     NDJSON = "ndjson"
 
 
-def export(rows: Iterable[ExportRow], stream: Stream, *, secret_keys: frozenset[str] = frozenset()) -> Iterator[str]:
+def export(rows: Iterable[ExportRow], stream: Stream, *, secrets: SecretRules = NO_RULES) -> Iterator[str]:
     """Yield *rows* as text, some lines at a time, secrets masked; the CSV begins with its header."""
-    records = (_record(row, secret_keys) for row in rows)
+    records = (_record(row, secrets) for row in rows)
     lines = _csv_lines(records) if stream is Stream.CSV else _ndjson_lines(records)
     return _in_blocks(lines)
 
@@ -87,19 +88,19 @@ def defused(cell: str) -> str:
     return f"'{cell}" if runs and not _NUMBER.fullmatch(bare.rstrip()) else cell
 
 
-def _record(row: ExportRow, secret_keys: frozenset[str]) -> dict[str, Json]:
+def _record(row: ExportRow, secrets: SecretRules) -> dict[str, Json]:
     record: dict[str, Json] = {name: _fact(read(row.event)) for name, read in _FACTS.items()}
     for name in _FREE_TEXT:
         if record[name]:
-            record[name] = redact_text(record[name], secret_keys)
-    return record | _payload(row, secret_keys)
+            record[name] = redact_text(record[name], secrets)
+    return record | _payload(row, secrets)
 
 
 def _fact(value: object) -> Json:
     return iso(value) if isinstance(value, datetime) else value
 
 
-def _payload(row: ExportRow, secret_keys: frozenset[str]) -> dict[str, Json]:
+def _payload(row: ExportRow, secrets: SecretRules) -> dict[str, Json]:
     main = row.main
     text = parse_message(
         ReceivedMessage(main.message_id, main.body, main.attributes, main.message_attributes)
@@ -108,8 +109,8 @@ def _payload(row: ExportRow, secret_keys: frozenset[str]) -> dict[str, Json]:
         return {"payload": None, "payload_text": None}
     is_json, value = decode(text)
     if is_json:
-        return {"payload": redact_json(value, secret_keys), "payload_text": None}
-    return {"payload": None, "payload_text": redact_text(text, secret_keys)}
+        return {"payload": redact_json(value, secrets), "payload_text": None}
+    return {"payload": None, "payload_text": redact_text(text, secrets)}
 
 
 def _ndjson_lines(records: Iterable[Mapping[str, Json]]) -> Iterator[str]:

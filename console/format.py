@@ -11,7 +11,8 @@ from typing import NamedTuple
 from deadletter.event import MAX_JSON_DEPTH_ERRORS, storable
 from deadletter.fingerprint.masks import MASKS, PATHS, QUOTED
 from deadletter.outcome import EventStatus, GroupState, Outcome, RedriveStatus
-from deadletter.redact import MASK, redact_json, redact_text
+from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import MASK, NO_RULES, SecretRules
 from deadletter.store.rows import Count
 
 SHOWN_CHARS = 200_000
@@ -148,25 +149,25 @@ def visible(text: str) -> str:
     return storable(text).translate(_UNSEEN)
 
 
-def shown(text: str, secret_keys: frozenset[str] | None = frozenset()) -> Shown:
+def shown(text: str, secrets: SecretRules | None = NO_RULES) -> Shown:
     """Return *text* fit to be shown: secrets masked, JSON indented with its numbers exact, cut at `SHOWN_CHARS`.
 
-    With None for *secret_keys* nothing is masked: for a person who may see it, and whom the audit trail then names.
+    With None for *secrets* nothing is masked: for a person who may see it, and whom the audit trail then names.
 
     Total: what is no JSON, or is nested deeper than Python goes, comes back as the text it is, secrets masked as well.
     """
-    pretty = _pretty(text, secret_keys)
-    safe = pretty if pretty is not None else text if secret_keys is None else redact_text(text, secret_keys)
+    pretty = _pretty(text, secrets)
+    safe = pretty if pretty is not None else text if secrets is None else redact_text(text, secrets)
     cut = visible(safe[:SHOWN_CHARS])
     coloured = pretty is not None and len(cut) <= COLOURED_CHARS
     pieces = list(_json_pieces(cut)) if coloured else [Piece("", cut)]
     return Shown(pieces, pretty is not None, max(0, len(safe) - SHOWN_CHARS))
 
 
-def _pretty(text: str, secret_keys: frozenset[str] | None) -> str | None:
+def _pretty(text: str, secrets: SecretRules | None) -> str | None:
     try:
         value = json.loads(text, parse_float=_exact, parse_constant=_refuse)
-        safe = value if secret_keys is None else redact_json(value, secret_keys)
+        safe = value if secrets is None else redact_json(value, secrets)
         dumped = json.dumps(safe, indent=2, ensure_ascii=False)
     except MAX_JSON_DEPTH_ERRORS:
         return None

@@ -8,6 +8,7 @@ from console.plain import plain
 from deadletter.event import Json
 from deadletter.preflight.warnings import warnings_of
 from deadletter.redact import redact_text
+from deadletter.secret_rules import SecretRules
 from deadletter.store.rows import RedriveRow, SourceRow
 from deadletter.store.targets import TargetRow
 
@@ -38,15 +39,15 @@ SUMMARY = (
 """The fields of a redrive that are shown as they are stored."""
 
 
-def public(row: object, secret_keys: frozenset[str]) -> dict[str, Json]:
+def public(row: object, secrets: SecretRules) -> dict[str, Json]:
     """Return a row as plain JSON, with the secrets in its free texts masked."""
-    return {name: _masked(name, value, secret_keys) for name, value in plain(row).items()}
+    return {name: _masked(name, value, secrets) for name, value in plain(row).items()}
 
 
-def _masked(name: str, value: Json, secret_keys: frozenset[str]) -> Json:
+def _masked(name: str, value: Json, secrets: SecretRules) -> Json:
     if name in {"stack_trace", "frames"} and value is not None:
-        return [redact_text(frame, secret_keys) for frame in value]
-    return redact_text(value, secret_keys) if name in _FREE_TEXT and value else value
+        return [redact_text(frame, secrets) for frame in value]
+    return redact_text(value, secrets) if name in _FREE_TEXT and value else value
 
 
 def plan_summary(row: RedriveRow) -> dict[str, Json]:
@@ -72,7 +73,7 @@ def plan_summary(row: RedriveRow) -> dict[str, Json]:
     }
 
 
-def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
+def summary(row: RedriveRow, secrets: SecretRules) -> dict[str, Json]:
     """Return a redrive as `--json` prints it.
 
     `sent` counts every event handed to the target, whatever became of it; those of them whose outcome is still awaited
@@ -81,7 +82,7 @@ def summary(row: RedriveRow, secret_keys: frozenset[str]) -> dict[str, Json]:
     """
     shown = {name: plain(getattr(row, name)) for name in SUMMARY}
     shown |= {name: (row.preflight or {}).get(name) for name in ("protected", "unprotected")}
-    shown["title"] = public({"title": row.title}, secret_keys)["title"]
+    shown["title"] = public({"title": row.title}, secrets)["title"]
     return shown | {"sent": row.ever_sent, "awaited": row.sent, "seconds": round(row.duration_s, 1)}
 
 

@@ -43,13 +43,13 @@ def read_range(pairs: Iterable[tuple[str, str]], *, now: datetime) -> EventFilte
 def read_report(session: Session, chosen: EventFilter, *, settings: Settings, made_by: str, now: datetime) -> Report:
     """Return the report on the events that *chosen* means, which has both ends, for *made_by*."""
     facts = report_facts(session, chosen, now=now)
-    return make_report(facts, chosen=chosen, made_at=now, made_by=made_by, secret_keys=settings.secret_keys)
+    return make_report(facts, chosen=chosen, made_at=now, made_by=made_by, secrets=settings.secrets)
 
 
 def stream_events(engine: Engine, chosen: EventFilter, stream: Stream, *, settings: Settings) -> Iterator[str]:
     """Yield the events that *chosen* means as CSV or NDJSON, in a transaction of its own that ends with the last."""
     with read(engine) as session:
-        yield from export(iter_events(session, chosen), stream, secret_keys=settings.secret_keys)
+        yield from export(iter_events(session, chosen), stream, secrets=settings.secrets)
 
 
 def _check_year(moment: datetime) -> None:

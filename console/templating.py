@@ -19,7 +19,8 @@ from console.sign_in.rules import RULES
 from deadletter.access import Permission, Verdict
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus
-from deadletter.redact import MASK, redact_json, redact_text
+from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import MASK, SecretRules
 from deadletter.settings import Settings
 from deadletter.store.rows import ItemRow, SourceRow
 
@@ -59,11 +60,11 @@ FILTERS: Mapping[str, Callable[..., object]] = {
 
 def register(app: Flask, settings: Settings) -> None:
     """Give the templates of *app* their filters and globals."""
-    keys = settings.secret_keys
+    secrets = settings.secrets
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of)
-    app.jinja_env.filters.update(named=named, growth=growth, host=_host)
-    app.jinja_env.filters.update(redacted=partial(redacted, keys=keys), secret=partial(secret, keys=keys))
+    app.jinja_env.filters.update(named=partial(named, secrets=secrets), growth=growth, host=_host)
+    app.jinja_env.filters.update(redacted=partial(redacted, secrets=secrets), secret=partial(secret, secrets=secrets))
     app.jinja_env.globals.update(
         settings=settings, bar=navigation.bar, menu=navigation.menu, everywhere=navigation.EVERYWHERE
     )
@@ -72,14 +73,14 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(asking=context.principal_or_none, barred=barred, may=context.may, can=Permission)
 
 
-def redacted(text: str, keys: frozenset[str]) -> str:
+def redacted(text: str, secrets: SecretRules) -> str:
     """Return *text* as it may be shown: secrets masked, and what moves the cursor or turns direction named."""
-    return fmt.visible(redact_text(text, keys))
+    return fmt.visible(redact_text(text, secrets))
 
 
-def secret(value: str, name: str, keys: frozenset[str]) -> str:
+def secret(value: str, name: str, secrets: SecretRules) -> str:
     """Return an attribute's *value* as it may be shown: masked as a whole where its *name* says that it is a secret."""
-    return MASK if redact_json({name: "x"}, keys) != {name: "x"} else redacted(value, keys)
+    return MASK if redact_json({name: "x"}, secrets) != {name: "x"} else redacted(value, secrets)
 
 
 def error_of(item: ItemRow) -> str:
@@ -87,9 +88,9 @@ def error_of(item: ItemRow) -> str:
     return life.joined(item.error_type, item.error_message) or ""
 
 
-def named(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
-    """Return facets as a select's options: the value, and the value with its count."""
-    return [(name, f"{name} ({n:,})" if n else name) for name, n in pairs]
+def named(pairs: Iterable[tuple[str, int]], secrets: SecretRules) -> list[tuple[str, str]]:
+    """Return facets as a select's options, the value and the value with its count; none whose value holds a secret."""
+    return [(name, f"{name} ({n:,})" if n else name) for name, n in pairs if redact_text(name, secrets) == name]
 
 
 def growth(source: SourceRow) -> str:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import pairwise
 
 from deadletter.event import Json
 from deadletter.jsontext import STRING, value_end
-
-MASK = "••••••"
+from deadletter.secret_rules import MASK, NO_RULES, Masking, SecretRules
 
 _MOST_NESTED = 8
 """JSON within a string within JSON is opened this often; what still looks like JSON then is masked whole."""
@@ -62,37 +60,42 @@ _ISSUED = re.compile(
 )
 
 
-def redact_json(value: Json, keys: AbstractSet[str] = frozenset()) -> Json:
-    """Return a copy of a decoded JSON value without its secrets; *keys* name secret keys beside the usual ones.
+def redact_json(value: Json, rules: SecretRules = NO_RULES) -> Json:
+    """Return a copy of a decoded JSON value without its secrets; *rules* say what is secret beside the usual.
 
     Under a secret key every string, number and boolean becomes `MASK`; objects and lists stay: the structure is seen.
     """
     root: list[Json] = [None]
+    masking = Masking(rules)
     todo: list[tuple[Json, Json, Json, bool]] = [(value, root, 0, False)]
     while todo:
         part, into, place, secret = todo.pop()
         if isinstance(part, dict):
             into[place] = dict.fromkeys(part)
-            todo += [(each, into[place], key, secret or is_secret(str(key), keys)) for key, each in part.items()]
+            todo += [(each, into[place], key, secret or _is_secret(str(key), masking)) for key, each in part.items()]
         elif isinstance(part, list | tuple):
             into[place] = [None] * len(part)
             todo += [(each, into[place], index, secret) for index, each in enumerate(part)]
         else:
-            into[place] = _redact_leaf(part, keys, secret=secret)
+            into[place] = _redact_leaf(part, masking, secret=secret)
     return root[0]
 
 
-def redact_text(text: str, keys: AbstractSet[str] = frozenset()) -> str:
+def redact_text(text: str, rules: SecretRules = NO_RULES) -> str:
     """Return *text* without its secrets: JSON by its keys, in strings within it too, all else by what it looks like.
 
-    Nothing but secrets changes: not a space, not a number, not the order of keys. *keys* are as in `redact_json`.
+    Nothing but secrets changes: not a space, not a number, not the order of keys. *rules* are as in `redact_json`.
     """
-    return _redact(text, keys, level=0)
+    return _redact(text, Masking(rules), level=0)
 
 
-def is_secret(key: str, keys: AbstractSet[str] = frozenset()) -> bool:
+def is_secret(key: str, rules: SecretRules = NO_RULES) -> bool:
     """Return whether what stands under *key* is a secret: `api_key`, `apiKey`, `X-Api-Key` are one name."""
-    return _is_usual_secret(key) or (bool(keys) and _joined(key) in {_joined(name) for name in keys})
+    return _is_secret(key, rules)
+
+
+def _is_secret(key: str, rules: SecretRules | Masking) -> bool:
+    return _is_usual_secret(key) or rules.is_secret(key)
 
 
 @lru_cache(maxsize=4096)
@@ -103,35 +106,38 @@ def _is_usual_secret(key: str) -> bool:
     )
 
 
-def _joined(key: str) -> str:
-    return "".join(filter(str.isalnum, key)).casefold()
-
-
-def _redact_leaf(value: Json, keys: AbstractSet[str], *, secret: bool) -> Json:
+def _redact_leaf(value: Json, rules: Masking, *, secret: bool) -> Json:
     if value is None:
         return None
     if secret or (isinstance(value, int) and _is_card(str(value)[:20])):
         return MASK
-    return _redact(value, keys, level=1) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _redact(value, rules, level=1)
+    return MASK if not isinstance(value, bool) and _is_own(repr(value), rules) else value
 
 
-def _redact(text: str, keys: AbstractSet[str], *, level: int) -> str:
+def _is_own(number: str, rules: Masking) -> bool:
+    """Return whether the house's own patterns find something in a number, which is masked as a whole then."""
+    return rules.cut(number) != number
+
+
+def _redact(text: str, rules: Masking, *, level: int) -> str:
     if len(text) < _SHORTEST:
-        return text
+        return rules.cut(text)
     if text[:1] in {"{", "["} or (level == 0 and text.lstrip()[:1] in {"{", "[", '"'}):
         if level > _MOST_NESTED:
             return MASK
-        redacted = _JsonText(keys, level).redact(text)
+        redacted = _JsonText(rules, level).redact(text)
         if redacted is not None:
             return redacted
-    return _redact_looks(_redact_pairs(text, keys))
+    return rules.cut(_redact_looks(_redact_pairs(text, rules)))
 
 
 class _JsonText:
     """Walks over the tokens of JSON text; what is no secret goes through as it stands."""
 
-    def __init__(self, keys: AbstractSet[str], level: int) -> None:
-        self._keys = keys
+    def __init__(self, rules: Masking, level: int) -> None:
+        self._rules = rules
         self._level = level
         self._open = [("", False)]
         """The brackets around what comes next, and whether each stands under a secret key."""
@@ -153,7 +159,7 @@ class _JsonText:
         if kind == "between":
             return text
         if kind == "key":
-            self._next_secret = is_secret(_unquoted(text) or text, self._keys)
+            self._next_secret = _is_secret(_unquoted(text) or text, self._rules)
             return text
         secret = self._open[-1][1] or self._next_secret
         self._next_secret = False
@@ -172,8 +178,8 @@ class _JsonText:
             return f'"{MASK}"'
         inner = _unquoted(text)
         if inner is None:
-            return text
-        redacted = _redact(inner, self._keys, level=self._level + 1)
+            return f'"{MASK}"' if text[:1] not in "tf" and _is_own(text, self._rules) else text
+        redacted = _redact(inner, self._rules, level=self._level + 1)
         return text if redacted == inner else _quoted(redacted)
 
 
@@ -190,15 +196,15 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=any("\ud800" <= character <= "\udfff" for character in text))
 
 
-def _redact_pairs(text: str, keys: AbstractSet[str]) -> str:
+def _redact_pairs(text: str, rules: Masking) -> str:
     """Mask the value of each `key=value`, `key: value` and `"key": "value"` whose key is secret."""
-    return _cut(text, _secret_values(text, keys))
+    return _cut(text, _secret_values(text, rules))
 
 
-def _secret_values(text: str, keys: AbstractSet[str]) -> Iterator[tuple[int, int]]:
+def _secret_values(text: str, rules: Masking) -> Iterator[tuple[int, int]]:
     end = 0
     for key in _KEY.finditer(text):
-        if key.end() >= end and is_secret(key[1], keys):
+        if key.end() >= end and _is_secret(key[1], rules):
             end = _end_of_value(text, key.end())
             yield key.end(), end
 

@@ -19,6 +19,7 @@ from deadletter.jsontext import decode
 from deadletter.outcome import Outcome
 from deadletter.parse import parse_message
 from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import NO_RULES, SecretRules
 
 if TYPE_CHECKING:  # the facts come as rows, and this module only reads their fields: it needs no database
     from deadletter.store.rows import EventDetail, RecordRow, RedriveRow, ReportCause, ReportFacts
@@ -155,10 +156,10 @@ def make_report(
     chosen: EventFilter,
     made_at: datetime,
     made_by: str,
-    secret_keys: frozenset[str] = frozenset(),
+    secrets: SecretRules = NO_RULES,
 ) -> Report:
     """Return the report of *facts*, which were read by *chosen*. Pure: the time and the name are handed in."""
-    clean = partial(redact_text, keys=secret_keys)
+    clean = partial(redact_text, rules=secrets)
     narrowed = chosen.with_(since=None, until=None)
     return Report(
         since=facts.since,
@@ -174,7 +175,7 @@ def make_report(
         archived=facts.counts.archived,
         hours=tuple(Hour(since=_EPOCH + timedelta(hours=hour), events=n) for hour, n in facts.hours),
         functions=tuple(FunctionImpact(name=name, events=n, open=left) for name, n, left in facts.functions),
-        causes=tuple(_cause(cause, clean, secret_keys) for cause in facts.causes),
+        causes=tuple(_cause(cause, clean, secrets) for cause in facts.causes),
         events_of_other_causes=max(0, facts.events - sum(cause.events for cause in facts.causes)),
         redrives=tuple(_entry(row, clean) for row in facts.redrives),
         outcomes=dict(facts.outcomes),
@@ -200,7 +201,7 @@ def _events(n: int) -> str:
     return f"{n:,} event" + ("" if n == 1 else "s")
 
 
-def _cause(cause: ReportCause, clean: Clean, secret_keys: frozenset[str]) -> CauseImpact:
+def _cause(cause: ReportCause, clean: Clean, secrets: SecretRules) -> CauseImpact:
     group = cause.group
     return CauseImpact(
         group_id=group.id,
@@ -208,29 +209,29 @@ def _cause(cause: ReportCause, clean: Clean, secret_keys: frozenset[str]) -> Cau
         title=clean(group.title),
         masked_message=None if group.masked_message is None else _cut(clean(group.masked_message), MAX_MESSAGE_CHARS),
         function_name=group.function_name,
-        error_type=group.error_type,
+        error_type=group.error_type and clean(group.error_type),
         sources=tuple(group.sources),
         first_seen=group.first_seen,
         last_seen=group.last_seen,
         events=cause.events,
         open=cause.open,
         resolved=cause.resolved,
-        sample=None if cause.sample is None else _sample(cause.sample, clean, secret_keys),
+        sample=None if cause.sample is None else _sample(cause.sample, clean, secrets),
     )
 
 
-def _sample(detail: EventDetail, clean: Clean, secret_keys: frozenset[str]) -> Sample:
+def _sample(detail: EventDetail, clean: Clean, secrets: SecretRules) -> Sample:
     event = detail.event
     message = event.error_message
     return Sample(
         event_id=event.id,
-        label=event.label,
+        label=event.label and clean(event.label),
         request_id=event.request_id,
         occurred_at=event.occurred_at,
-        error_type=event.error_type,
+        error_type=event.error_type and clean(event.error_type),
         error_message=None if message is None else _cut(clean(message), MAX_MESSAGE_CHARS),
         stack_trace=_frames(_latest_stack(detail), clean),
-        payload=_payload(_parse(detail.main).payload_text, clean, secret_keys),
+        payload=_payload(_parse(detail.main).payload_text, clean, secrets),
     )
 
 
@@ -256,11 +257,11 @@ def _frames(stack: Sequence[str], clean: Clean) -> tuple[str, ...]:
     return (f"({left_out:,} outer frames left out)", *kept) if left_out else kept
 
 
-def _payload(text: str | None, clean: Clean, secret_keys: frozenset[str]) -> str | None:
+def _payload(text: str | None, clean: Clean, secrets: SecretRules) -> str | None:
     if text is None:
         return None
     is_json, value = decode(text)
-    safe = json.dumps(redact_json(value, secret_keys), indent=2, ensure_ascii=False) if is_json else clean(text)
+    safe = json.dumps(redact_json(value, secrets), indent=2, ensure_ascii=False) if is_json else clean(text)
     return _cut(safe, MAX_PAYLOAD_CHARS)
 
 

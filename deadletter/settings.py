@@ -16,6 +16,7 @@ from pathlib import Path
 from deadletter.allowed import read_patterns
 from deadletter.approval import ApprovalRules
 from deadletter.errors import BadInput
+from deadletter.secret_rules import NO_RULES, SecretRules, read_rules
 
 
 class SignIn(StrEnum):
@@ -89,7 +90,7 @@ class Settings:
     settle_s: float | None = None
     hold_after: int = 3
     lease_s: float = 30.0
-    secret_keys: frozenset[str] = field(default_factory=frozenset)
+    secrets: SecretRules = NO_RULES
     allowed_accounts: frozenset[str] = field(default_factory=frozenset)
     allowed_targets: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -134,7 +135,7 @@ class Settings:
             settle_s=_optional_number(env, "REDRIVE_SETTLE_S", least=0, most=86_400),
             hold_after=_whole(env, "REDRIVE_HOLD_AFTER", 3, least=1, most=1000),
             lease_s=_number(env, "REDRIVE_LEASE_S", 30.0, least=0.5, most=3600),
-            secret_keys=_names(env.get("REDRIVE_SECRET_KEYS", "")),
+            secrets=_secrets(env),
             allowed_accounts=_names(env.get("REDRIVE_ALLOWED_ACCOUNTS", "")) | {role.account for role in roles},
             allowed_targets=read_patterns(_words(env.get("REDRIVE_ALLOWED_TARGETS", "")), "REDRIVE_ALLOWED_TARGETS"),
             roles=roles,
@@ -236,6 +237,11 @@ def _optional_number(env: Mapping[str, str], name: str, *, least: float, most: f
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+
+
+def _secrets(env: Mapping[str, str]) -> SecretRules:
+    names, values = (_secret(env, name) for name in ("REDRIVE_SECRET_KEY_PATTERNS", "REDRIVE_SECRET_VALUES"))
+    return read_rules(_names(env.get("REDRIVE_SECRET_KEYS", "")), names, values)
 
 
 def _words(text: str) -> list[str]:

@@ -27,7 +27,7 @@ QUEUE = ACCOUNT.format("sqs", "orders-dlq")
 FUNCTION = ACCOUNT.format("lambda", "function:orders-capture")
 TARGET = TargetRef(TargetKind.LAMBDA, FUNCTION)
 
-ANYWHERE = ("arn:aws:*:*:123456789012:*", "arn:aws:*:*:000000000000:*")
+ANYWHERE = ("arn:aws:*:*:123456789012:*", "arn:aws:*:*:000000000000:*", "arn:aws:*:*:210987654321:*")
 """Targets that tests may send to which are not about that."""
 
 _numbers = count(1)

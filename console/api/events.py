@@ -19,6 +19,7 @@ from deadletter import store
 from deadletter.access import Permission
 from deadletter.event import Json
 from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import SecretRules
 from deadletter.store import queries
 from deadletter.store.rows import EventDetail, EventRow, ItemRow, RecordRow
 
@@ -39,15 +40,15 @@ _COUNT = obj({"events": {"type": "integer"}})
 @routes.get("/events", page(_EVENT), **FILTER, **CURSOR)
 def index() -> Json:
     """List the failed events that match the filter, the newest first."""
-    chosen, keys = narrowed(read_filter(now=now())), settings().secret_keys
+    chosen, secrets = narrowed(read_filter(now=now())), settings().secrets
     found = queries.list_events(session(), chosen, cursor=request.args.get("cursor"), limit=read_limit())
-    return {"items": [public(row, keys) for row in found.rows], "next": found.next_cursor}
+    return {"items": [public(row, secrets) for row in found.rows], "next": found.next_cursor}
 
 
 @routes.get("/events/<int:event_id>", _DETAIL)
 def show(event_id: int) -> Json:
     """Get one event: its facts, its payload, its records as AWS wrote them, and its redrives. Secrets are masked."""
-    return _shown(queries.get_event(session(), event_id), settings().secret_keys)
+    return _shown(queries.get_event(session(), event_id), settings().secrets)
 
 
 @routes.post("/events/archive", _COUNT, SELECTION)
@@ -69,17 +70,17 @@ def _move(body: Body, move: Callable[..., int]) -> Json:
         return {"events": move(writing, chosen, by=actor(), now=now())}
 
 
-def _shown(detail: EventDetail, keys: frozenset[str]) -> Json:
+def _shown(detail: EventDetail, secrets: SecretRules) -> Json:
     told = life.read_record(detail.main)
     payload = detail.fetched if told.payload_text is None else told.payload_text
     return {
-        "event": public(detail.event, keys),
-        "payload": None if payload is None else redact_text(payload, keys),
-        "records": [_record(record, keys) for record in detail.records],
-        "items": [public(item, keys) for item in detail.items],
+        "event": public(detail.event, secrets),
+        "payload": None if payload is None else redact_text(payload, secrets),
+        "records": [_record(record, secrets) for record in detail.records],
+        "items": [public(item, secrets) for item in detail.items],
     }
 
 
-def _record(record: RecordRow, keys: frozenset[str]) -> Json:
-    given = redact_json(plain(record.message_attributes), keys)
-    return {**plain(record), "body": redact_text(record.body, keys), "message_attributes": given}
+def _record(record: RecordRow, secrets: SecretRules) -> Json:
+    given = redact_json(plain(record.message_attributes), secrets)
+    return {**plain(record), "body": redact_text(record.body, secrets), "message_attributes": given}

@@ -60,11 +60,11 @@ def show(group_id: int) -> Json:
 def notes(group_id: int) -> Json:
     """List what people wrote about a group, the newest first."""
     queries.get_group(session(), group_id, now=now())
-    return [public(note, settings().secret_keys) for note in queries.list_notes(session(), group_id)]
+    return [public(note, settings().secrets) for note in queries.list_notes(session(), group_id)]
 
 
 def _shown(row: GroupRow) -> Json:
-    return {**public(row, settings().secret_keys), "standing": str(row.standing)}
+    return {**public(row, settings().secrets), "standing": str(row.standing)}
 
 
 def _act(verb: str, about: str) -> View:

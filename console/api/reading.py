@@ -43,9 +43,9 @@ def show() -> Json:
 @audit.get("/audit", page(named("AuditEntry", obj(fields_of(AuditRow)))), **_AUDIT, **CURSOR)
 def index() -> Json:
     """List who did what to what, when, and from where, the newest first."""
-    chosen, keys = trail.read_filter(request.args, now=now()), settings().secret_keys
+    chosen, secrets = trail.read_filter(request.args, now=now()), settings().secrets
     found = list_audit(session(), chosen, cursor=request.args.get("cursor"), limit=read_limit())
-    return {"items": [trail.told(row, keys) for row in found.rows], "next": found.next_cursor}
+    return {"items": [trail.told(row, secrets) for row in found.rows], "next": found.next_cursor}
 
 
 @unknown.get("/unknown", page(named("Unknown", obj(fields_of(DoubtRow)))), **CURSOR)
@@ -53,7 +53,7 @@ def doubtful() -> Json:
     """List the events whose last outcome is unknown: sent, and the answer was lost, so they may have run."""
     cursor, sources = request.args.get("cursor"), narrowed(EventFilter()).sources
     found = list_doubts(session(), sources=sources, cursor=cursor, limit=read_limit())
-    return {"items": [public(row, settings().secret_keys) for row in found.rows], "next": found.next_cursor}
+    return {"items": [public(row, settings().secrets) for row in found.rows], "next": found.next_cursor}
 
 
 @unknown.post("/unknown/check", array(schema_of(doubts.Finding)), {"events": IDS}, required=["events"])

@@ -82,7 +82,7 @@ def items(redrive_id: int) -> Json:
     redrives.get_redrive(session(), redrive_id)
     cursor, limit = request.args.get("cursor"), read_limit()
     found = redrives.list_items(session(), redrive_id, outcome=_outcome(), cursor=cursor, limit=limit)
-    return {"items": [public(row, settings().secret_keys) for row in found.rows], "next": found.next_cursor}
+    return {"items": [public(row, settings().secrets) for row in found.rows], "next": found.next_cursor}
 
 
 @routes.post("/redrives/<int:redrive_id>/start", _REDRIVE, _STARTED, required=["digest"])
@@ -143,7 +143,7 @@ def _now_is(redrive_id: int) -> Json:
 
 
 def _shown(row: RedriveRow) -> Json:
-    return summary(row, settings().secret_keys)
+    return summary(row, settings().secrets)
 
 
 def _outcome() -> Outcome | None:

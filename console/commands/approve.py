@@ -29,7 +29,7 @@ def approve(*, redrive_id: int, digest: str | None, refuse: str | None, as_json:
                 seen = digest or get_redrive(session, redrive_id).digest
             row = approve_redrive(engine, redrive_id, digest=seen, by=actor(settings), now=utc_now())
     if as_json:
-        print_json(summary(row, settings.secret_keys))
+        print_json(summary(row, settings.secrets))
         return
     for line in said(row):
         click.echo(line)

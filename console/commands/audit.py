@@ -28,9 +28,9 @@ def audit(*, limit: int, as_json: bool, **narrowing: str) -> None:
     chosen = trail.read_filter(narrowing, now=utc_now())
     with database() as (settings, engine), read(engine) as session:
         rows = list(islice(iter_audit(session, chosen), limit))
-    keys = settings.secret_keys
+    secrets = settings.secrets
     if as_json:
-        print_json([trail.told(row, keys) for row in rows])
+        print_json([trail.told(row, secrets) for row in rows])
         return
     lines = [
         (
@@ -38,7 +38,7 @@ def audit(*, limit: int, as_json: bool, **narrowing: str) -> None:
             row.who,
             row.verb,
             f"{row.kind} {row.subject}".strip(),
-            said(row.details, keys),
+            said(row.details, secrets),
             row.came_from,
         )
         for row in rows

@@ -47,7 +47,7 @@ def groups(*, status: str | None, assignee: str | None, group: int | None, limit
         rows = take(
             lambda cursor, n: list_groups(session, chosen, sort="last_seen", cursor=cursor, limit=n, now=now), limit
         )
-    found = [public(row, settings.secret_keys) | {"standing": str(row.standing)} for row in rows]
+    found = [public(row, settings.secrets) | {"standing": str(row.standing)} for row in rows]
     if as_json:
         print_json(found)
         return
@@ -67,7 +67,7 @@ def events(*, status: EventStatus | None, expires: str | None, group: int | None
         if group is not None:
             get_group(session, group, now=utc_now())
         rows = take(lambda cursor, n: list_events(session, chosen, cursor=cursor, limit=n), limit)
-    found = [public(row, settings.secret_keys) for row in rows]
+    found = [public(row, settings.secrets) for row in rows]
     if as_json:
         print_json(found)
         return

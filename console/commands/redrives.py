@@ -20,6 +20,7 @@ from deadletter.redrive import cancel as cancel_redrive
 from deadletter.redrive import change_pace
 from deadletter.redrive import pause as pause_redrive
 from deadletter.redrive import resume as resume_redrive
+from deadletter.secret_rules import SecretRules
 from deadletter.store import read
 from deadletter.store.redrives import get_redrive, list_items
 from deadletter.store.rows import ItemRow, RedriveRow
@@ -40,9 +41,9 @@ def show(*, redrive_id: int, as_json: bool) -> None:
         row = get_redrive(session, redrive_id)
         limit = _EVERY if as_json else _ITEMS_SHOWN
         items = take(lambda cursor, n: list_items(session, redrive_id, cursor=cursor, limit=n), limit)
-    found = [public(item, settings.secret_keys) for item in items]
+    found = [public(item, settings.secrets) for item in items]
     if as_json:
-        print_json(summary(row, settings.secret_keys) | {"items": found})
+        print_json(summary(row, settings.secrets) | {"items": found})
         return
     for line in said(row):
         click.echo(line)
@@ -61,7 +62,7 @@ def cancel(*, redrive_id: int, as_json: bool) -> None:
             before = get_redrive(session, redrive_id)
         after = cancel_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
     if as_json:
-        print_json(summary(after, settings.secret_keys))
+        print_json(summary(after, settings.secrets))
         return
     unsent = after.skipped - before.skipped
     in_hand = after.sending + after.unknown
@@ -78,7 +79,7 @@ def pause(*, redrive_id: int, as_json: bool) -> None:
     """Send no more of a redrive until it is resumed."""
     with database() as (settings, engine):
         row = pause_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
-    _tell(row, settings.secret_keys, as_json=as_json)
+    _tell(row, settings.secrets, as_json=as_json)
 
 
 @click.command()
@@ -88,7 +89,7 @@ def resume(*, redrive_id: int, as_json: bool) -> None:
     """Let a paused redrive go on, or one that stopped by itself begin with a new canary."""
     with database() as (settings, engine):
         row = resume_redrive(engine, redrive_id, by=actor(settings), now=utc_now())
-    _tell(row, settings.secret_keys, as_json=as_json)
+    _tell(row, settings.secrets, as_json=as_json)
 
 
 @click.command()
@@ -103,12 +104,12 @@ def rate(*, redrive_id: int, events_per_second: float, concurrency: int | None, 
             before = get_redrive(session, redrive_id)
         pace = Pace(events_per_second, concurrency or before.concurrency)
         row = change_pace(engine, redrive_id, pace, by=actor(settings), now=utc_now())
-    _tell(row, settings.secret_keys, as_json=as_json)
+    _tell(row, settings.secrets, as_json=as_json)
 
 
-def _tell(row: RedriveRow, secret_keys: frozenset[str], *, as_json: bool) -> None:
+def _tell(row: RedriveRow, secrets: SecretRules, *, as_json: bool) -> None:
     if as_json:
-        print_json(summary(row, secret_keys))
+        print_json(summary(row, secrets))
         return
     for line in said(row):
         click.echo(line)

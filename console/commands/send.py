@@ -260,7 +260,7 @@ def _tell_plan(row: RedriveRow, *, as_json: bool) -> int:
 
 def _tell(row: RedriveRow, settings: Settings, *, as_json: bool) -> int:
     if as_json:
-        print_json(summary(row, settings.secret_keys))
+        print_json(summary(row, settings.secrets))
     else:
         for line in said(row):
             click.echo(line)

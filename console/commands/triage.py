@@ -97,7 +97,7 @@ def _do(group_id: int, act: Callable[..., Any], *, as_json: bool) -> None:
         with read(engine) as session:
             row = get_group(session, group_id, now=now)
     if as_json:
-        print_json(public(row, settings.secret_keys) | {"standing": str(row.standing)})
+        print_json(public(row, settings.secrets) | {"standing": str(row.standing)})
     else:
         click.echo(_sentence(row))
 
@@ -112,7 +112,7 @@ def _sentence(row: GroupRow) -> str:
 def _show_notes(group_id: int, *, as_json: bool) -> None:
     with database() as (settings, engine), read(engine) as session:
         notes = _notes_of(session, group_id)
-    found = [public(each, settings.secret_keys) for each in notes]
+    found = [public(each, settings.secrets) for each in notes]
     if as_json:
         print_json(found)
         return

@@ -29,7 +29,7 @@ def unknown(context: click.Context, *, as_json: bool) -> None:
         return
     with database() as (settings, engine), read(engine) as session:
         rows = take(lambda cursor, n: list_doubts(session, cursor=cursor, limit=n), 10**9)
-    found = [public(row, settings.secret_keys) for row in rows]
+    found = [public(row, settings.secrets) for row in rows]
     if as_json:
         print_json(found)
         return

@@ -26,7 +26,7 @@ def index() -> str:
     chosen = trail.read_filter(request.args, now=now())
     page = list_audit(session(), chosen, cursor=request.args.get("cursor"))
     written = {name: value for name, value in request.args.items() if value and name != "cursor"}
-    lines = [(row, said(row.details, settings().secret_keys)) for row in page.rows]
+    lines = [(row, said(row.details, settings().secrets)) for row in page.rows]
     return render_template(
         "audit/index.html", page=page, lines=lines, args=written, query=urlencode(written), kinds=trail.KINDS
     )
@@ -44,10 +44,10 @@ def export(extension: str) -> Response:
 
 def _lines(chosen: AuditFilter, stream: Stream) -> Iterator[str]:
     """Return the lines of the export; they outlive the request's own session, so they read by one of theirs."""
-    database, keys = engine(), settings().secret_keys
+    database, secrets = engine(), settings().secrets
 
     def lines() -> Iterator[str]:
         with store.read(database) as reading:
-            yield from trail.export(iter_audit(reading, chosen), stream, secret_keys=keys)
+            yield from trail.export(iter_audit(reading, chosen), stream, secrets=secrets)
 
     return lines()

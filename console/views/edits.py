@@ -28,7 +28,7 @@ def form(event_id: int) -> str:
     """Show the payload, or an earlier edit of it (`base`), as a form, secrets behind numbered masks."""
     detail = queries.get_event(session(), event_id)
     base = request.args.get("base", "")
-    return _page(detail, base, editable(_start(detail, base), settings().secret_keys))
+    return _page(detail, base, editable(_start(detail, base), settings().secrets))
 
 
 @bp.post("/<int:event_id>/edit")
@@ -49,9 +49,9 @@ def review(event_id: int) -> Response | str | tuple[str, int]:
 
 def _edited(detail: EventDetail, base: str, text: str) -> tuple[str, Diff]:
     """Return what is to be sent, and what that changes of the original. Raises BadInput."""
-    keys = settings().secret_keys
-    edited = read_edited(text, _start(detail, base), keys)
-    changes = diff(_original(detail), edited, keys)
+    secrets = settings().secrets
+    edited = read_edited(text, _start(detail, base), secrets)
+    changes = diff(_original(detail), edited, secrets)
     if changes.is_empty:
         raise BadInput("Nothing changed, so there is nothing to review. Redrive the event as it is, or edit it.")
     return edited, changes

@@ -22,6 +22,7 @@ from deadletter.event import FailedEvent
 from deadletter.fingerprint.frames import in_app_frames
 from deadletter.outcome import EventStatus
 from deadletter.redact import redact_text
+from deadletter.secret_rules import SecretRules
 from deadletter.store import audit, queries
 from deadletter.store.audit import AuditFilter, AuditRow, list_audit
 from deadletter.store.redrives.edits import edits_of_event
@@ -49,7 +50,7 @@ def index() -> str:
 def show(event_id: int) -> str:
     """Show one event: its error, its payload, its records, its life."""
     detail = queries.get_event(session(), event_id)
-    return render_template("events/show.html", **_event_facts(detail, settings().secret_keys))
+    return render_template("events/show.html", **_event_facts(detail, settings().secrets))
 
 
 @bp.get("/<int:event_id>/raw")
@@ -60,7 +61,7 @@ def raw(event_id: int) -> Response:
     record = next((record for record in detail.records if str(record.id) == wanted), None)
     if record is None:
         raise NotFound(f"Event {event_id} has no record {wanted!r}.")
-    body = redact_text(record.body, settings().secret_keys).encode("utf-8", "surrogatepass")
+    body = redact_text(record.body, settings().secrets).encode("utf-8", "surrogatepass")
     return Response(body, content_type="text/plain; charset=utf-8", headers=_download(f"event-{event_id}-{record.id}"))
 
 
@@ -111,7 +112,7 @@ def _list_facts(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _event_facts(detail: EventDetail, keys: frozenset[str] | None) -> dict[str, Any]:
+def _event_facts(detail: EventDetail, keys: SecretRules | None) -> dict[str, Any]:
     failure = life.latest_failure(detail)
     told = life.read_record(detail.main)
     payload = detail.fetched if told.payload_text is None else told.payload_text
@@ -125,7 +126,7 @@ def _event_facts(detail: EventDetail, keys: frozenset[str] | None) -> dict[str, 
         "payload": None if payload is None else fmt.shown(payload, keys),
         "raw": {record.id: fmt.shown(record.body, keys) for record in detail.records},
         "life": life.steps(detail, _acts(detail.event.id)),
-        "edits": [shown_edit(edit, settings().secret_keys) for edit in edits_of_event(session(), detail.event.id)],
+        "edits": [shown_edit(edit, settings().secrets) for edit in edits_of_event(session(), detail.event.id)],
         "blocked": _why_not(detail.event),
     }
 

@@ -73,10 +73,10 @@ def _page(group_id: int, *, notice: str = "", form: Mapping[str, str] | None = N
 
 def _people_facts(group_id: int) -> dict[str, Any]:
     history = list_audit(session(), AuditFilter(kind="group", subject=str(group_id)), limit=_HISTORY)
-    keys = settings().secret_keys
+    secrets = settings().secrets
     return {
         "notes": queries.list_notes(session(), group_id),
-        "history": [(row, said(row.details, keys)) for row in history.rows],
+        "history": [(row, said(row.details, secrets)) for row in history.rows],
         "more_history": history.next_cursor is not None,
         "people": queries.list_assignees(session()),
     }

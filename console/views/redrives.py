@@ -79,7 +79,7 @@ def edits(redrive_id: int) -> str:
     cursor = request.args.get("cursor", "-1")
     after = int(cursor) if cursor.removeprefix("-").isdecimal() and len(cursor) < 12 else -1  # noqa: PLR2004 - positions are small
     page = list_edits(session(), redrive_id, after=after)
-    diffs = [shown_edit(edit, settings().secret_keys) for edit in page.rows]
+    diffs = [shown_edit(edit, settings().secrets) for edit in page.rows]
     listing = Listing(MultiDict(), EventFilter(), path=request.path)
     return render_template("redrives/edits.html", redrive=redrive, page=page, diffs=diffs, listing=listing)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deadletter.discovery.account import Account
-from deadletter.event import BUS_ARN, FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN
+from deadletter.event import BUS_ARN, DATA_STREAM_ARN, FUNCTION_ARN, QUEUE_ARN, STATE_MACHINE_ARN, TOPIC_ARN
 
-_KINDS = (FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, BUS_ARN)
+_KINDS = (FUNCTION_ARN, QUEUE_ARN, TOPIC_ARN, BUS_ARN, DATA_STREAM_ARN, STATE_MACHINE_ARN)
 
 
 def targets_of(account: Account) -> frozenset[str]:
-    """Return the ARNs of every function, queue, topic and bus that the account has, or that it delivers to."""
+    """Return the ARNs of all that a redrive could send to and that the account has, or delivers to."""
     return frozenset(arn for arn in _arns(account) if arn and any(kind.fullmatch(arn) for kind in _KINDS))
 
 

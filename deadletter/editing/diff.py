@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from deadletter.editing import exact
 from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import NO_RULES, SecretRules
 
 MOST_LINES = 400
 """Lines that one diff shows."""
@@ -40,9 +40,9 @@ class Diff(NamedTuple):
 _KINDS = {"+": "added", "-": "removed", " ": "same", "@": "gap"}
 
 
-def diff(before: str, after: str, keys: AbstractSet[str] = frozenset()) -> Diff:
-    """Return what changed from the payload *before* to *after*; *keys* name secret keys beside the usual ones."""
-    pair = _pretty(before, keys), _pretty(after, keys)
+def diff(before: str, after: str, secrets: SecretRules = NO_RULES) -> Diff:
+    """Return what changed from the payload *before* to *after*; *secrets* name secret keys beside the usual ones."""
+    pair = _pretty(before, secrets), _pretty(after, secrets)
     if pair[0] == pair[1]:
         return Diff((), secret_changed=_meant(before) != _meant(after))
     old, new = (text.splitlines()[:_MOST_COMPARED] for text in pair)
@@ -56,11 +56,11 @@ def _line(marked: str) -> Line:
     return Line(kind, "…" if kind == "gap" else marked[1:])
 
 
-def _pretty(text: str, keys: AbstractSet[str]) -> str:
+def _pretty(text: str, secrets: SecretRules) -> str:
     try:
-        return exact.dump(redact_json(exact.load(text), keys), indent=2)
+        return exact.dump(redact_json(exact.load(text), secrets), indent=2)
     except (ValueError, TypeError, RecursionError):
-        return redact_text(text, keys)
+        return redact_text(text, secrets)
 
 
 def _meant(text: str) -> str:

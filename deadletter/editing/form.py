@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set as AbstractSet
 
 from deadletter.editing import exact
 from deadletter.errors import BadInput
 from deadletter.event import Json
-from deadletter.redact import MASK, redact_json, redact_text
+from deadletter.redact import redact_json, redact_text
+from deadletter.secret_rules import MASK, NO_RULES, SecretRules
 
 _UNREADABLE = (ValueError, TypeError, RecursionError)
 
 
-def editable(text: str, keys: AbstractSet[str] = frozenset()) -> str:
+def editable(text: str, secrets: SecretRules = NO_RULES) -> str:
     """Return the payload *text* fit to be edited; `read_edited` takes it back.
 
-    Each masked value has a number of its own (`••••••#3`), so that it can be left, moved or replaced. *keys* name
+    Each masked value has a number of its own (`••••••#3`), so that it can be left, moved or replaced. *secrets* name
     secret keys beside the usual ones.
 
     Raises:
@@ -24,9 +24,9 @@ def editable(text: str, keys: AbstractSet[str] = frozenset()) -> str:
     """
     try:
         value = exact.load(text)
-        return exact.dump(_numbered(value, redact_json(value, keys), {}), indent=2)
+        return exact.dump(_numbered(value, redact_json(value, secrets), {}), indent=2)
     except _UNREADABLE:
-        if redact_text(text, keys) != text:
+        if redact_text(text, secrets) != text:
             raise BadInput(
                 "Its payload is not JSON and holds a secret, so it cannot be edited here: the mask would be sent. "
                 "Send it as it is, or send the event yourself."
@@ -34,7 +34,7 @@ def editable(text: str, keys: AbstractSet[str] = frozenset()) -> str:
         return text
 
 
-def read_edited(edited: str, original: str, keys: AbstractSet[str] = frozenset()) -> str:
+def read_edited(edited: str, original: str, secrets: SecretRules = NO_RULES) -> str:
     """Return what is to be sent: *edited* with the secrets of *original* where its masks stand.
 
     Text without masks comes back exactly as it was written. What was no JSON may be any text.
@@ -49,9 +49,9 @@ def read_edited(edited: str, original: str, keys: AbstractSet[str] = frozenset()
     value = _load(edited)
     if MASK not in json.dumps(value, ensure_ascii=False):
         return edited
-    secrets: dict[str, Json] = {}
-    _numbered(known, redact_json(known, keys), secrets)
-    return exact.dump(_restored(value, secrets, "$"))
+    held: dict[str, Json] = {}
+    _numbered(known, redact_json(known, secrets), held)
+    return exact.dump(_restored(value, held, "$"))
 
 
 def _load(text: str) -> Json:
@@ -83,16 +83,16 @@ def _numbered(value: Json, masked: Json, found: dict[str, Json]) -> Json:
     return placeholder
 
 
-def _restored(value: Json, secrets: dict[str, Json], place: str) -> Json:
+def _restored(value: Json, held: dict[str, Json], place: str) -> Json:
     if isinstance(value, dict):
-        return {name: _restored(part, secrets, f"{place}.{name}") for name, part in value.items()}
+        return {name: _restored(part, held, f"{place}.{name}") for name, part in value.items()}
     if isinstance(value, list):
-        return [_restored(part, secrets, f"{place}[{index}]") for index, part in enumerate(value)]
+        return [_restored(part, held, f"{place}[{index}]") for index, part in enumerate(value)]
     if not (isinstance(value, str) and MASK in value):
         return value
-    if value not in secrets:
+    if value not in held:
         raise BadInput(
             f"At {place[:200]} stands a mask that is none of the original's, and it would be sent as it stands. "
             "Leave a masked value exactly as it was, number and all, or write the whole new value."
         )
-    return secrets[value]
+    return held[value]

@@ -14,7 +14,7 @@ from deadletter.editing import exact
 from deadletter.errors import BadInput
 from deadletter.event import Json
 from deadletter.expressions import MAX_EXPRESSION, CannotApply, compile_expression, first_line
-from deadletter.redact import MASK
+from deadletter.secret_rules import MASK
 
 JSON_PATCH, JMESPATH = "json-patch", "jmespath"
 MAX_PATCH = 100_000

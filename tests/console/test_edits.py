@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from deadletter.outcome import Outcome
-from deadletter.redact import MASK
+from deadletter.secret_rules import MASK
 from deadletter.store import models, read, write
 from deadletter.store.redrives.edits import edits_of_event, list_edits
 from tests.console.page import Page

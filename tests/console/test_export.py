@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.export import COLUMNS, Stream, defused, export
-from deadletter.redact import MASK
+from deadletter.secret_rules import MASK, SecretRules
 from deadletter.store.rows import ExportRow
 from tests.rows import make_body, make_export_row
 
@@ -120,7 +120,7 @@ def test_a_payload_that_json_cannot_hold_again_is_exported_as_text() -> None:
 def test_secrets_are_masked_in_messages_and_payloads(stream: Stream) -> None:
     body = make_body({"password": "hunter2", "loyalty_no": "L-77"})
     row = make_export_row(body, error_message="Authorization: Bearer abcdefghijklmnop", label="4111111111111111")
-    text = "".join(export([row], stream, secret_keys=frozenset({"loyalty_no"})))
+    text = "".join(export([row], stream, secrets=SecretRules(frozenset({"loyalty_no"}))))
     for secret in ("hunter2", "L-77", "abcdefghijklmnop", "4111111111111111"):
         assert secret not in text
     shown = text if stream is Stream.CSV else json.dumps(json.loads(text), ensure_ascii=False)

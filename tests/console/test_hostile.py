@@ -1,7 +1,9 @@
 """Whatever lies in a queue is shown, and none of it does anything."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,6 +11,7 @@ from sqlalchemy import Engine
 
 from deadletter.collect import parse_batch
 from deadletter.event import ReceivedMessage
+from deadletter.secret_rules import read_rules
 from deadletter.settings import Settings
 from deadletter.store import write
 from deadletter.store.ingest import store_messages
@@ -18,6 +21,12 @@ from tests.factories import make_source
 from tests.rows import make_body
 
 SCRIPT = "<script>alert(1)</script>"
+NUMBER = "KD-4711-99"
+"""A customer's number, which nobody but the house knows as a secret."""
+
+EXPORTS = {
+    "reports.download": tuple(f"?from=2026-11-01&format={kind}" for kind in ("html", "md", "json", "csv", "ndjson"))
+}
 HOSTILE = (
     SCRIPT,
     "\"'><img src=x onerror=alert(1)>",
@@ -118,10 +127,35 @@ def test_keys_that_the_settings_name_are_masked_too(
     show: Callable[..., FlaskClient], make_client: Callable[..., FlaskClient], sqlite_engine: Engine, settings: Settings
 ) -> None:
     show(message(make_body({"badge_code": "swordfish"})))
-    stricter = Settings(data_dir=settings.data_dir, secret_keys=frozenset({"badge_code"}))
+    stricter = replace(settings, secrets=read_rules(["badge_code"], "", ""))
     client = make_client(sqlite_engine, chosen=stricter)
     for address in ("/events/1", "/events/1/raw"):
         assert "swordfish" not in client.get(address).text
+
+
+def test_a_house_s_own_pattern_holds_at_every_address_that_shows_anything(
+    show: Callable[..., FlaskClient], make_client: Callable[..., FlaskClient], sqlite_engine: Engine, settings: Settings
+) -> None:
+    body = make_body(
+        {"orderId": NUMBER, "no": f"for {NUMBER}"}, error=(NUMBER, f"declined for {NUMBER}"), stack=(NUMBER,)
+    )
+    attributes = {"customer": {"DataType": "String", "StringValue": NUMBER}}
+    show(message(body, message_attributes=attributes), message(f"to {NUMBER}", 2))
+    client = make_client(sqlite_engine, chosen=replace(settings, secrets=read_rules([], "", r"KD-\d{4}-\d{2}")))
+    ours = {"headers": {"Sec-Fetch-Site": "same-origin"}}
+    client.post("/groups/1/note", data={"text": f"call {NUMBER}"}, **ours)
+    client.post("/events/1/edit", data={"payload": f'{{"orderId": "{NUMBER}"}}'}, **ours)
+    client.post("/redrives", data={"event": "1"}, **ours)
+    seen = set()
+    for rule in client.application.url_map.iter_rules():
+        if "GET" in (rule.methods or ()) and rule.endpoint != "static":
+            for query in EXPORTS.get(rule.endpoint, ("",)):
+                answer = client.get(re.sub(r"<[^>]+>", "1", rule.rule.replace("<extension>", "csv")) + query)
+                shown = answer.get_data(as_text=True)
+                answer.close()
+                assert NUMBER not in shown, rule
+                seen |= {rule.endpoint} if "••••••" in shown or r"\u2022" in shown else set()
+    assert {"events.show", "events.raw", "groups.show", "events.index", "reports.download", "api.events_show"} <= seen
 
 
 def test_the_stack_tells_our_frames_from_the_librarys(reader: FlaskClient) -> None:

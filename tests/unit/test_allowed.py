@@ -82,9 +82,19 @@ def test_a_discovery_shows_what_the_account_has_and_delivers_to() -> None:
             queues=(Queue(arn=QUEUE),),
             mappings=(SourceMapping(uuid="m", function_arn=f"{FUNCTION}:live"),),
             subscriptions=(Subscription(arn="s", topic_arn=arn("sns", "t"), protocol="email", endpoint="a@b.example"),),
-            rule_targets=(RuleTarget(rule_arn="r", arn=arn("states", "stateMachine:x")),),
+            rule_targets=(
+                RuleTarget(rule_arn="r", arn=arn("states", "stateMachine:x")),
+                RuleTarget(rule_arn="r", arn=arn("ecs", "cluster/x")),
+            ),
             schedules=(Schedule(arn="c", target_arn=arn("sqs", "due")),),
             pipes=(Pipe(arn="p", target_arn=None),),
         )
     )
-    assert found == {FUNCTION, QUEUE, f"{FUNCTION}:live", arn("sns", "t"), arn("sqs", "due")}
+    assert found == {
+        FUNCTION,
+        QUEUE,
+        f"{FUNCTION}:live",
+        arn("sns", "t"),
+        arn("sqs", "due"),
+        arn("states", "stateMachine:x"),
+    }

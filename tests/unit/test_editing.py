@@ -13,8 +13,8 @@ from deadletter.errors import BadInput
 from deadletter.event import Producer
 from deadletter.expressions import CannotApply
 from deadletter.rebuild import rebuild
-from deadletter.redact import MASK
 from deadletter.route import Route, Supplement
+from deadletter.secret_rules import MASK
 from tests.factories import TARGET, make_event, make_message
 
 CARDS = '{"cards":[{"card":"4111111111111111"},{"card":"5500000000000004"}],"amount":18.40}'

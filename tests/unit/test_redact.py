@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from deadletter.redact import MASK, is_secret, redact_json, redact_text
+from deadletter.redact import is_secret, redact_json, redact_text
+from deadletter.secret_rules import MASK, SecretRules
 
 SECRET_KEYS = [
     "password", "db_password", "userPassword", "PASSWD", "pwd", "secret", "clientSecret", "token", "accessToken",
@@ -38,7 +39,7 @@ def test_a_key_that_only_looks_like_one_is_left_alone(key: str) -> None:
 
 
 def test_the_operators_own_keys_are_secret_too() -> None:
-    mine = frozenset({"customer_ref"})
+    mine = SecretRules(frozenset({"customer_ref"}))
     assert redact_json({"customerRef": "r-1", "Customer-Ref": 2}, mine) == {"customerRef": MASK, "Customer-Ref": MASK}
     assert redact_text('{"customerRef": "r-1"}', mine) == f'{{"customerRef": "{MASK}"}}'
     assert redact_text("customer_ref=r-1", mine) == f"customer_ref={MASK}"

@@ -3,8 +3,8 @@ from typing import Any
 
 from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome
-from deadletter.redact import MASK
 from deadletter.report import MAX_FRAMES, MAX_MESSAGE_CHARS, MAX_PAYLOAD_CHARS, Report, Sample, make_report
+from deadletter.secret_rules import MASK, SecretRules
 from deadletter.store.rows import ReportCause, ReportFacts, StatusCounts
 from tests.rows import (
     MORNING,
@@ -121,7 +121,7 @@ def test_a_house_s_own_secret_keys_are_masked_too() -> None:
     cause = ReportCause(
         group=make_group_row(), events=1, open=1, resolved=0, sample=make_detail(main=record, records=(record,))
     )
-    report = report_of(make_facts(causes=(cause,)), secret_keys=frozenset({"loyalty_no"}))
+    report = report_of(make_facts(causes=(cause,)), secrets=SecretRules(frozenset({"loyalty_no"})))
     assert "L-1234" not in repr(report)
 
 

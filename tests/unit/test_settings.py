@@ -4,6 +4,7 @@ import pytest
 
 from deadletter.approval import ApprovalRules
 from deadletter.errors import BadInput
+from deadletter.secret_rules import SecretRules
 from deadletter.settings import Oidc, Settings, SignIn
 
 
@@ -66,7 +67,7 @@ def test_every_variable_is_read() -> None:
         concurrency=1,
         settle_s=0.0,
         lease_s=5.0,
-        secret_keys=frozenset({"iban", "tax_id"}),
+        secrets=SecretRules(frozenset({"iban", "tax_id"})),
         metrics_token="metrics-token",
         sign_in=SignIn.ACCOUNTS,
         session_hours=1.0,
