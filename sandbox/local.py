@@ -14,6 +14,7 @@ from sandbox import functions
 from sandbox.asynchronous import AWS_WAITS_S
 from sandbox.clients import CREDENTIALS, Clients
 from sandbox.emulator import HOST, Emulator
+from sandbox.pool import MOST_AT_ONCE
 from sandbox.service import LambdaService
 from sandbox.web import create_app
 
@@ -29,18 +30,26 @@ class Sandbox:
         port: Port of the emulator; 0 for a free one.
         lambda_port: Port of Lambda, whose `/` is also the sandbox's own page; 0 for a free one.
         retry_waits_s: Seconds before the second and the third attempt of an asynchronous invocation.
+        most_at_once: Invocations that run at once, all functions together; the rest wait.
     """
 
     region = functions.REGION
     account = functions.ACCOUNT
 
     def __init__(
-        self, data_dir: Path, *, port: int = 0, lambda_port: int = 0, retry_waits_s: Sequence[float] = RETRY_WAITS_S
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        lambda_port: int = 0,
+        retry_waits_s: Sequence[float] = RETRY_WAITS_S,
+        most_at_once: int = MOST_AT_ONCE,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._lambda_port = lambda_port
         self._retry_waits_s = retry_waits_s
+        self._most_at_once = most_at_once
         self._emulator = Emulator(self.data_dir, port)
         self._ending = ExitStack()
         self.endpoint = self._emulator.endpoint
@@ -54,7 +63,9 @@ class Sandbox:
             self._emulator.start(self.lambda_endpoint, self._retry_waits_s[0] / AWS_WAITS_S[0])
             self.clients = Clients(self.endpoint, self.lambda_endpoint)
             ending.callback(self.clients.close)
-            service = LambdaService(self.data_dir / "logs", self.env, self.clients, self._retry_waits_s)
+            service = LambdaService(
+                self.data_dir / "logs", self.env, self.clients, self._retry_waits_s, most_at_once=self._most_at_once
+            )
             self.lambda_service = ending.enter_context(service)
             self._serve(ending)
             self._emulator.__enter__()

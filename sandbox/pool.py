@@ -14,7 +14,7 @@ from sandbox.zygote import Zygote
 
 KEPT_WARM = 24
 """Idle environments kept in all; the one unused for longest goes first. Few, since each is a process."""
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 24
 """Invocations that run at once, all functions together; the rest wait. On AWS the account's limit answers 429."""
 
 
@@ -23,9 +23,17 @@ class Throttled(Exception):
 
 
 class Pool:
-    """Runs invocations in environments, at most `MOST_AT_ONCE`. Safe to use from many threads."""
+    """Runs invocations in environments, at most *most_at_once*. Safe to use from many threads."""
 
-    def __init__(self, registry: Registry, zygote: Zygote, logs: Path, endpoints: dict[str, str]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        zygote: Zygote,
+        logs: Path,
+        endpoints: dict[str, str],
+        *,
+        most_at_once: int = MOST_AT_ONCE,
+    ) -> None:
         self._registry = registry
         self._zygote = zygote
         self._logs = logs
@@ -35,7 +43,7 @@ class Pool:
         self.ran: Counter[str] = Counter()
         """Invocations by function, since the start."""
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(most_at_once)
 
     def run(self, function: Function, invocation: Invocation) -> Result:
         """Run *invocation* in an environment of *function* and wait for its end.

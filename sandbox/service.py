@@ -13,7 +13,7 @@ from sandbox.delivery import Delivery
 from sandbox.environment import Invocation, Result
 from sandbox.functions import FunctionName, QueueMapping, Registry
 from sandbox.mapping import Poller
-from sandbox.pool import Pool, Throttled
+from sandbox.pool import MOST_AT_ONCE, Pool, Throttled
 from sandbox.shards import StreamPoller
 from sandbox.streams import StreamMapping, open_source
 from sandbox.zygote import Zygote
@@ -29,13 +29,21 @@ class LambdaService:
         retry_waits_s: Seconds before the second and the third attempt of an asynchronous invocation.
     """
 
-    def __init__(self, folder: Path, env: dict[str, str], clients: Clients, retry_waits_s: Sequence[float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: dict[str, str],
+        clients: Clients,
+        retry_waits_s: Sequence[float],
+        *,
+        most_at_once: int = MOST_AT_ONCE,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.functions = Registry()
         self.delivery = Delivery(clients)
         self._clients = clients
         self._zygote = Zygote(folder / "zygote.log")
-        self._pool = Pool(self.functions, self._zygote, folder, env)
+        self._pool = Pool(self.functions, self._zygote, folder, env, most_at_once=most_at_once)
         self._queue = AsyncQueue(self.functions, self._pool, self.delivery.give_up, retry_waits_s)
         self._scale = retry_waits_s[0] / AWS_WAITS_S[0]
         self._pollers: dict[str, Poller | StreamPoller] = {}

@@ -31,6 +31,9 @@ DEMO_SETTINGS = {
     "REDRIVE_ALLOWED_TARGETS": f"arn:aws:*:*:{ACCOUNT}:*",  # what records name themselves; an account is discovered
 }
 
+AT_ONCE = 8
+"""Invocations at once: more of them would only share two cores, and starting each has its price."""
+
 _OF_THE_DEMO = ("--user", DEMO_SETTINGS["REDRIVE_OPERATOR"], "--role", "admin", "--days", "1")
 
 
@@ -73,7 +76,7 @@ def _everything(data_dir: Path, args: argparse.Namespace) -> Iterator[tuple[Shop
     Customers order as soon as the shop is open: what fails takes its time to fail for good, and the product comes up
     meanwhile. Yields the shop, the product, and when the first order was taken.
     """
-    with Sandbox(data_dir / "sandbox") as box:
+    with Sandbox(data_dir / "sandbox", most_at_once=AT_ONCE) as box:
         product = Product(data_dir, {**box.env, **DEMO_SETTINGS, "REDRIVE_PORT": str(args.port)})
         try:
             product.start("console", "serve", "--port", str(args.port))
