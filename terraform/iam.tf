@@ -178,6 +178,16 @@ data "aws_iam_policy_document" "send" {
     }
   }
 
+  # What was left in its bucket is taken: seen to be there still, sent, then deleted.
+  dynamic "statement" {
+    for_each = length(var.source_buckets) > 0 ? [1] : []
+    content {
+      sid       = "TakeRecords"
+      actions   = ["s3:GetObject", "s3:DeleteObject"]
+      resources = [for bucket in var.source_buckets : "arn:${local.partition}:s3:::${bucket}/aws/lambda/*"]
+    }
+  }
+
   dynamic "statement" {
     for_each = length(var.target_keys) > 0 ? [1] : []
     content {

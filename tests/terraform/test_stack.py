@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from console.policy import COLLECT, REDRIVE
+from console.policy import COLLECT, DELETE_OBJECTS, READ_OBJECTS, REDRIVE
 from deadletter.aws import discovery
 from deadletter.aws.listing import Listing
 from tests.terraform.stack import FAILURE_HOME, ROOT, STACK, Block, blocks, local, of_type, statements
@@ -177,6 +177,7 @@ def test_a_function_may_do_what_its_code_calls() -> None:
     assert set(COLLECT) <= actions("collect", FAILURE_HOME)
     for kind in REDRIVE.values():
         assert set(kind) <= actions("send") | actions("limits")
+    assert set(READ_OBJECTS + DELETE_OBJECTS) <= actions("send"), "what was left in a bucket is taken from there"
     listed = {each.action for each in vars(discovery).values() if isinstance(each, Listing)}
     assert listed <= actions("discover")
 
