@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
 
-.PHONY: help setup demo test container terraform lambda lint audit lock bench clean
+.PHONY: help setup demo test container terraform lambda lint audit lock bench soak clean
 
 help: ## List what make can do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ audit: setup ## Ask the package index for known holes in what is locked (needs i
 bench: setup ## Measure every performance claim as a ratio, in one run
 	@$(BIN)/python -m bench $(ARGS)
 
+soak: setup ## A million events in, a fifth redriven, workers killed; count. ARGS="--events 10000 --kill-every 10 --database both"
+	@$(BIN)/python -m bench.soak $(ARGS)
+
 # Runtime subsets of the one lock: what the container installs, and what the Lambda functions need besides.
 LOCK := uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
   --python-version 3.11 --no-emit-package django --no-emit-package asgiref --no-emit-package sqlparse -q
@@ -72,4 +75,4 @@ lock: setup ## Lock the dependencies again, with hashes and without addresses (n
 	  --no-header --python-version 3.11 -q -o terraform/requirements-check.lock
 
 clean: ## Remove the environment and the demo's data
-	rm -rf .venv .venv-terraform .demo build-lambda dist
+	rm -rf .venv .venv-terraform .venv-bench .demo build-lambda dist

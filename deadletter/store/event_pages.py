@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from deadletter.errors import NotFound
 from deadletter.event import Producer, Redrivable, name_of
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
-from deadletter.store import search
+from deadletter.store import hits
 from deadletter.store.cursors import read_cursor, write_cursor
 from deadletter.store.instant import from_micros, micros
 from deadletter.store.models import Event, Group, GroupSource, Lookup, Record, Source
@@ -36,11 +36,15 @@ def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = N
         BadInput: *cursor* is not of this list.
     """
     order = _order_of(chosen)
-    query = {"stored": _hits, "expires": _soonest, "occurred": _latest}[order](session, chosen)
-    if cursor is not None:
-        value, event_id = read_cursor(cursor, order)
-        query = query.where(_before(session, chosen, value, event_id))
-    rows = [_event_row(row) for row in session.execute(query.limit(limit + 1)).mappings()]
+    value, last_id = (None, None) if cursor is None else read_cursor(cursor, order)
+    if chosen.text is not None:
+        found = _hits(session, chosen, last_id, limit + 1)
+    else:
+        query = _soonest(session, chosen) if order == "expires" else _latest(session, chosen)
+        if value is not None and last_id is not None:
+            query = query.where(_before(chosen, value, last_id))
+        found = session.execute(query.limit(limit + 1)).mappings().all()
+    rows = [_event_row(row) for row in found]
     return Page(rows[:limit], _cursor(order, rows[limit - 1]) if len(rows) > limit else None)
 
 
@@ -51,9 +55,27 @@ def count_events(session: Session, chosen: EventFilter, cap: int = 1_000) -> Cou
         return Count(_counted_by_status(session, chosen))
     if parts <= {"source", "sources", "producer", "group", "groups", "function", "state", "assignee"}:
         return Count(_counted_by_origin(session, chosen))
-    first = select(Event.id).where(*event_conditions(session, chosen)).limit(cap + 1).subquery()
-    n = session.scalar(select(func.count()).select_from(first)) or 0
+    query, n = select(Event.id).where(*event_conditions(session, chosen, text=False)), 0
+    for way in _ways(session, query, chosen, before=None):
+        with hits.taken(session, way) as found:
+            first = found.limit(cap + 1).subquery()
+            n = session.scalar(select(func.count()).select_from(first)) or 0
+        if n > cap:
+            break
     return Count(min(n, cap), exact=n <= cap)
+
+
+def _ways(session: Session, query: Select[Any], chosen: EventFilter, before: int | None) -> Iterable[hits.Way]:
+    if chosen.text is None:
+        return [hits.Way(query)]
+    return hits.ways(session, query, chosen.text, few=_leaves_few(session, chosen), before=before)
+
+
+def _leaves_few(session: Session, chosen: EventFilter) -> bool:
+    """Return whether what narrows besides the words leaves few events: by the counters where these know it."""
+    rest = chosen.with_(text=None)
+    left = count_events(session, rest, cap=hits.FEW) if not rest.is_empty else Count(hits.FEW, exact=False)
+    return left.exact and left.n <= hits.FEW
 
 
 def get_event(session: Session, event_id: int) -> EventDetail:
@@ -117,12 +139,16 @@ def _latest(session: Session, chosen: EventFilter) -> Select[Any]:
     return query.order_by(Event.occurred_at.desc(), Event.id.desc())
 
 
-def _hits(session: Session, chosen: EventFilter) -> Select[Any]:
-    """Return the query that reads the search index newest first, and stops when the page is full."""
-    index, words = search.id_column(session), chosen.text or ""
-    query = _rows(search.SEARCH.join(Event, Event.id == index))
-    query = query.where(search.matches(session, words), *event_conditions(session, chosen, text=False))
-    return query.order_by(index.desc())
+def _hits(session: Session, chosen: EventFilter, last_id: int | None, limit: int) -> Sequence[RowMapping]:
+    """Return the newest events that hold the words, by the first way that fills the page."""
+    query = _rows().where(*event_conditions(session, chosen, text=False))
+    found: Sequence[RowMapping] = ()
+    for way in _ways(session, query, chosen, before=last_id):
+        with hits.taken(session, way) as some:
+            found = session.execute(some.limit(limit)).mappings().all()
+        if len(found) == limit:
+            break
+    return found
 
 
 def _soonest(session: Session, chosen: EventFilter) -> Select[Any]:
@@ -135,9 +161,7 @@ def _order_of(chosen: EventFilter) -> str:
     return "occurred" if chosen.expires is None else "expires"
 
 
-def _before(session: Session, chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
-    if chosen.text is not None:
-        return search.id_column(session) < event_id
+def _before(chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
     if chosen.expires is not None:
         return tuple_(Event.expires_at, Event.id) > (from_micros(value), event_id)
     return tuple_(Event.occurred_at, Event.id) < (from_micros(value), event_id)

@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, TextClause, cast, column, false, literal_column, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TextClause,
+    and_,
+    cast,
+    column,
+    exists,
+    false,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
 from deadletter.store.copying import copy_all
 from deadletter.store.engine import is_postgres
+from deadletter.store.models import Event
 from deadletter.store.words import phrases_of, words_of
 
 SEARCH = table("search", column("event_id"), column("words"))
@@ -66,6 +82,22 @@ def matches(session: Session, query: str) -> ColumnElement[bool]:
     if is_postgres(session):
         return SEARCH.c.words.bool_op("@@")(cast(_tsquery(phrases), TSQUERY))
     return literal_column("search").bool_op("MATCH")(_fts5(phrases))
+
+
+def holds(session: Session, query: str) -> ColumnElement[bool]:
+    """Return the condition that an event of the enclosing query holds every word, looked up for each by itself.
+
+    FTS5 would gather every hit of an unfinished word for each look-up, so there the words themselves are read.
+    """
+    found = matches(session, query) if is_postgres(session) else _reads(phrases_of(query))
+    return exists(select(1).select_from(SEARCH).where(id_column(session) == Event.id, found))
+
+
+def _reads(phrases: Sequence[Sequence[str]]) -> ColumnElement[bool]:
+    words: ColumnElement[str] = literal_column("' ' || search.words || ' '")
+    wanted = [f" {' '.join(phrase)} " for phrase in phrases]
+    wanted[-1:] = [last[:-1] for last in wanted[-1:]]  # which may be unfinished
+    return and_(true() if wanted else false(), *(func.instr(words, each) > 0 for each in wanted))
 
 
 def event_ids(session: Session, query: str) -> Select[int]:
