@@ -46,6 +46,7 @@ MORE = (
     Place("Workers", "workers.index", "w"),
     Place("Audit", "audit.index", "a"),
     Place("People", "people.index", "l"),
+    Place("You", "you.index", "y"),
 )
 EVERYWHERE = (OVERVIEW, GROUPS, EVENTS, REDRIVES, UNKNOWN, REPORTS, *MORE)
 """Every place, in the order of the keyboard's help."""
