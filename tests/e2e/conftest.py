@@ -24,7 +24,7 @@ from deadletter.store.sources import add_source
 from sandbox.demo.processes import Product, wait_until_served
 from sandbox.local import Sandbox
 from sandbox.shop import Shop
-from tests.factories import ADA
+from tests.factories import ADA, ANYWHERE
 from tests.seed import seed
 from tests.states import make_states
 from tests.states.night import Night
@@ -124,7 +124,8 @@ class Look:
 @pytest.fixture(scope="session")
 def look(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
     """A console with every state that a page can be in; its time stands still, so that all of them stay as they are."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("night"), sign_in=SignIn.OFF, operator="ada")
+    folder = tmp_path_factory.mktemp("night")
+    settings = Settings(data_dir=folder, sign_in=SignIn.OFF, operator="ada", allowed_targets=ANYWHERE)
     shutil.copy(sqlite_template, settings.data_dir / "redrive.db")
     engine, now = make_engine(settings), datetime.now(tz=UTC)
     seed(engine, now=now, share=1 / 10)

@@ -22,11 +22,11 @@ from deadletter.store.queries import list_events
 from deadletter.store.redrives import get_redrive
 from deadletter.store.redrives.claims import Claimed, claim
 from deadletter.store.redrives.outcomes import Report, record
-from tests.factories import ADA, FUNCTION, GRACE
+from tests.factories import ADA, ANYWHERE, FUNCTION, GRACE
 from tests.states.night import WORKER, Night
 
 PATCH = '[{"op": "replace", "path": "/amount/currency", "value": "USD"}, {"op": "remove", "path": "/items"}]'
-_SETTINGS = Settings(rate=50.0, settle_s=360.0)
+_SETTINGS = Settings(rate=50.0, settle_s=360.0, allowed_targets=ANYWHERE)
 _GUARDED = replace(_SETTINGS, approval=ApprovalRules(targets=("*:orders-capture",)))
 _STEPS = 60
 
