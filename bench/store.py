@@ -107,7 +107,9 @@ def _peer(engine: Engine, feed: _Feed, peer: peers.Peer) -> Callable[[], float]:
     def run() -> float:
         messages = feed.round(next(rounds), engine)
         with write(engine) as session:
-            groups = ensure_groups(session, [(each.fingerprint, datetime.now(UTC)) for each in messages])
+            groups = ensure_groups(
+                session, [(each.fingerprint, datetime.now(UTC)) for each in messages], now=datetime.now(UTC)
+            )
         return _timed([_finished(some, groups, ids, engine) for some in _parts(messages)], store)
 
     return run

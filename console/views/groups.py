@@ -20,6 +20,7 @@ from deadletter.filters import NOBODY, EventFilter
 from deadletter.outcome import EventStatus, RedriveStatus
 from deadletter.store import queries
 from deadletter.store.audit import AuditFilter, list_audit
+from deadletter.store.births import find_flood
 from deadletter.store.redrives import get_redrive, items_of_event
 from deadletter.store.rows import EventRow, GroupRow, RedriveRow
 from deadletter.store.sources import list_sources
@@ -97,6 +98,7 @@ def _list_facts(listing: Listing) -> dict[str, Any]:
         "total": every if listing.standing == EVERY_STATUS else counts.get(listing.standing, 0),
         "assignees": [(name, name) for name in (NOBODY, *queries.list_assignees(session()))],
         "events": events,
+        "flood": find_flood(session(), now()),
         "news": lists.news(f"{request.path}?{listing.query()}", total=events.total),
         "sources": list_sources(session(), now=now()),
         "facets": queries.facets(session()),

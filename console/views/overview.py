@@ -12,6 +12,7 @@ from console.context import now, session
 from console.empty import alive
 from deadletter.filters import EventFilter
 from deadletter.store import queries
+from deadletter.store.births import find_flood
 from deadletter.store.left import count_expiring
 from deadletter.store.redrives.doubts import count_doubts
 from deadletter.store.rows import Count, SourceRow
@@ -49,6 +50,7 @@ def index() -> str:
         workers=workers,
         at_work=sum(worker.lead is None and alive([worker], now()) for worker in workers),
         unknown=count_doubts(session()),
+        flood=find_flood(session(), now()),
         alive=alive(workers, now()),
     )
 

@@ -111,7 +111,9 @@ class _Groups:
             }
 
     def make(self, failures: Iterable[FailedAgain]) -> None:
-        self._made.update(ensure_groups(self._session, [(each.fingerprint, each.occurred_at) for each in failures]))
+        causes = [(each.fingerprint, each.occurred_at) for each in failures]
+        if causes:  # an answer told of the failure just then, or a message did, just collected
+            self._made.update(ensure_groups(self._session, causes, now=max(at for _, at in causes)))
         self.load(self._made.values())
 
     def holds(self, group_id: int, failure: FailedAgain) -> bool:

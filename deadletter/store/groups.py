@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from deadletter.fingerprint import Fingerprint
+from deadletter.store.births import note_births
 from deadletter.store.counters import EMPTY
 from deadletter.store.engine import insert_for, is_postgres
 from deadletter.store.models import Group
@@ -17,7 +18,9 @@ from deadletter.store.rowset import parts, table_of
 from deadletter.store.text import MAX_FRAMES, MAX_MESSAGE, MAX_NAME, kept
 
 
-def ensure_groups(session: Session, causes: Iterable[tuple[Fingerprint, datetime]]) -> Mapping[str, int]:
+def ensure_groups(
+    session: Session, causes: Iterable[tuple[Fingerprint, datetime]], *, now: datetime
+) -> Mapping[str, int]:
     """Return the id of each cause's group by fingerprint; make those that are new, without events, seen at that time.
 
     On PostgreSQL a new group is committed at once and on a connection of its own. Others wait for it only that long,
@@ -30,9 +33,9 @@ def ensure_groups(session: Session, causes: Iterable[tuple[Fingerprint, datetime
         return known
     if is_postgres(session):
         with Session(session.get_bind()) as other, other.begin():
-            _insert(other, new)
+            _insert(other, new, now)
     else:
-        _insert(session, new)
+        _insert(session, new, now)
     return known | _ids(session, [row["fingerprint"] for row in new])
 
 
@@ -44,9 +47,10 @@ def _ids(session: Session, fingerprints: Collection[str]) -> dict[str, int]:
     return found
 
 
-def _insert(session: Session, rows: list[dict[str, Any]]) -> None:
-    statement = insert_for(session)(table_of(Group)).on_conflict_do_nothing()
-    session.connection().execute(statement, rows)
+def _insert(session: Session, rows: list[dict[str, Any]], now: datetime) -> None:
+    group = table_of(Group)
+    statement = insert_for(session)(group).on_conflict_do_nothing().returning(group.c.function_name)
+    note_births(session, session.connection().execute(statement, rows).scalars(), now)
 
 
 def _row(cause: Fingerprint, at: datetime) -> dict[str, Any]:

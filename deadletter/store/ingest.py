@@ -86,7 +86,7 @@ def store_all(session: Session, batches: Mapping[int, Sequence[Parsed]], *, now:
     if arrived:
         limit_waiting(session)
         deltas = Deltas()
-        _store_events(session, _take_returned(session, arrived, kinds), kinds)
+        _store_events(session, _take_returned(session, arrived, kinds), kinds, now)
         _store_records(session, kinds)
         lookups.ask(session, ((message.event["id"], message.parsed.event) for message in kinds.new), now=now)
         _count_new(kinds.new, deltas)
@@ -148,14 +148,14 @@ def _match(message: Incoming, sent: Mapping[str, Sent]) -> Sent | None:
     return match
 
 
-def _store_events(session: Session, arrived: Sequence[Incoming], into: _Kinds) -> None:
+def _store_events(session: Session, arrived: Sequence[Incoming], into: _Kinds, now: datetime) -> None:
     """Insert an event for each request id that nobody knows, and for each message without one.
 
     Who finds that another message was first, of this batch or of another transaction, looks again and is merged.
     """
     while arrived:
         new, later = _tell_apart(arrived, _told(session, arrived), into)
-        lost = _insert_events(session, new)
+        lost = _insert_events(session, new, now)
         into.new += [message for message in new if message.event["id"] not in lost]
         arrived = [*later, *(message for message in new if message.event["id"] in lost)]
 
@@ -191,9 +191,10 @@ def _tell_apart(
     return list(new.values()), later
 
 
-def _insert_events(session: Session, messages: Sequence[Incoming]) -> set[int]:
+def _insert_events(session: Session, messages: Sequence[Incoming], now: datetime) -> set[int]:
     """Insert the events of *messages*; return the ids of those whose request id another transaction was first with."""
-    groups = ensure_groups(session, [(each.parsed.fingerprint, each.event["occurred_at"]) for each in messages])
+    causes = [(each.parsed.fingerprint, each.event["occurred_at"]) for each in messages]
+    groups = ensure_groups(session, causes, now=now)
     for message, event_id in zip(messages, next_ids(session, Event, len(messages)), strict=True):
         message.event |= {"id": event_id, "group_id": groups[message.parsed.fingerprint.value]}
         message.record |= {"event_id": event_id, "group_id": message.event["group_id"]}
@@ -233,7 +234,7 @@ def _store_known(session: Session, kinds: _Kinds, deltas: Deltas, now: datetime)
             kinds.add_merged(message, sent.event_id, sent.group_id)
         lock_events(session, [message.record["event_id"] for message, _ in (*kinds.merged, *kinds.returned)])
         record_returns(session, _returns(session, kinds.returned), held, deltas, now)
-    merge(session, kinds.merged, deltas)
+    merge(session, kinds.merged, deltas, now)
 
 
 def _returns(session: Session, returned: Sequence[tuple[Incoming, Sent]]) -> list[Return]:

@@ -7,6 +7,7 @@ counts as the failure, and a record that holds the payload gives what is sent ag
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -27,12 +28,12 @@ Merged = tuple[Incoming, int]
 """A message, and the id of the event that it is another record of."""
 
 
-def merge(session: Session, merged: Sequence[Merged], deltas: Deltas) -> None:
+def merge(session: Session, merged: Sequence[Merged], deltas: Deltas, now: datetime) -> None:
     """Merge messages, whose records are stored already (as no failures), into their events."""
     if not merged:
         return
     events = lock_events(session, [event_id for _, event_id in merged])
-    _find_groups(session, [message for message, event_id in merged if _tells_more(message, events[event_id])])
+    _find_groups(session, [message for message, event_id in merged if _tells_more(message, events[event_id])], now)
     told = _told(session, merged)
     records = {row["id"]: row for row in (*told.values(), *(message.record for message, _ in merged))}
     texts = dict.fromkeys(events, "")
@@ -50,8 +51,9 @@ def _tells_more(message: Incoming, event: Row) -> bool:
     return richness(message.event) > richness(event)
 
 
-def _find_groups(session: Session, messages: Sequence[Incoming]) -> None:
-    groups = ensure_groups(session, [(each.parsed.fingerprint, each.event["occurred_at"]) for each in messages])
+def _find_groups(session: Session, messages: Sequence[Incoming], now: datetime) -> None:
+    causes = [(each.parsed.fingerprint, each.event["occurred_at"]) for each in messages]
+    groups = ensure_groups(session, causes, now=now)
     for message in messages:
         message.event["group_id"] = groups[message.parsed.fingerprint.value]
 

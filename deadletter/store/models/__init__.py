@@ -11,7 +11,7 @@ from deadletter.store.models.base import Base
 from deadletter.store.models.discoveries import DiscoveredTarget, Discovery, Sender
 from deadletter.store.models.edits import Edit
 from deadletter.store.models.events import Event, Record
-from deadletter.store.models.groups import Group, GroupHour, GroupNote, GroupSource
+from deadletter.store.models.groups import Group, GroupBirth, GroupHour, GroupNote, GroupSource
 from deadletter.store.models.lookups import Lookup
 from deadletter.store.models.people import ApiToken, SignIn, SignInLink, SignInStart, SignInTries, User
 from deadletter.store.models.redrives import Approval, Redrive, RedriveItem, TargetPace, Worker
@@ -32,6 +32,7 @@ __all__ = [
     "Event",
     "ExpiredItems",
     "Group",
+    "GroupBirth",
     "GroupHour",
     "GroupNote",
     "GroupSource",

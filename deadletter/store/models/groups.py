@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from deadletter.store.models.base import NEVER_REUSED, ROLLUP, Base, Id
@@ -91,4 +91,16 @@ class GroupHour(Base):
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True)
     hour: Mapped[int] = mapped_column(primary_key=True)
     """Hours since 1970, UTC."""
+    n: Mapped[int]
+
+
+class GroupBirth(Base):
+    """How many groups came into being within ten minutes, by the function that they are of. Kept for a day."""
+
+    __tablename__ = "group_births"
+    __table_args__ = (ROLLUP,)
+
+    slot: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """Ten minutes each, counted since 1970, UTC, by our clock."""
+    function_name: Mapped[str] = mapped_column(primary_key=True)
     n: Mapped[int]
