@@ -108,7 +108,7 @@ def _way(writers: Sequence[Writer]) -> _Way:
     targets = {writer.target for writer in writers}
     silent = [writer for writer in writers if writer.producer in SILENT]
     unnamed = {writer.target for writer in silent}
-    if len(targets) > 1 and not silent:
+    if not silent and (len(targets) > 1 or None in targets):  # None: no function and no queue, as a state machine is
         return _Way("Each record names its own consumer.", clear=True)
     if len(unnamed) > 1:
         return _ambiguous(silent)

@@ -137,6 +137,12 @@ def test_a_place_with_one_writer_goes_back_to_the_consumer_that_failed(
     assert found.registrable is (arn in {DLQ, BUCKET})
 
 
+def test_a_rule_whose_target_is_neither_function_nor_queue_asks_nothing_as_its_records_name_it() -> None:
+    machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:settle"
+    found = place(Account(rule_targets=(RuleTarget(rule_arn=RULE, arn=machine, dead_letter_arn=DLQ),)), DLQ)
+    assert (found.target, found.registrable, found.why) == (None, True, "Each record names its own consumer.")
+
+
 def test_a_queue_that_two_functions_fail_to_is_ambiguous_and_says_between_whom() -> None:
     found = place(Account(functions=(capture(), notify())))
 
