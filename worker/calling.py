@@ -17,6 +17,9 @@ from worker.threads import keep_doing
 LINGER_S = 0.005
 """How long to wait for further answers once there is one."""
 
+LINGER_BATCH_S = 0.02
+"""And where a call carries several events: a transaction of eight such calls costs less than twice one of a single."""
+
 MANY = 256
 """Calls out at once, to all targets, that a worker shares out: as many as boto3 keeps connections."""
 
@@ -72,7 +75,7 @@ class Calls:
             while self.out:
                 where, reports = self._done.get(timeout=max(0.0, wait_until - monotonic()))
                 self._out[_pair(where)] -= 1
-                wait_until = min(wait_until, monotonic() + LINGER_S)
+                wait_until = min(wait_until, monotonic() + (LINGER_BATCH_S if len(reports) > 1 else LINGER_S))
                 yield where[0], reports
 
     def _call(self) -> float:

@@ -51,6 +51,7 @@ class Forks:
         self._process = process
         self._env = dict(env)
         self._lock = threading.Lock()
+        self._gone: set[int] = set()
 
     def start(self, program: str, *arguments: str, dies: str | None = None, **env: str) -> int:
         """Start a `worker`, or a `console` that is asked for pages; return its process id."""
@@ -61,6 +62,8 @@ class Forks:
     def ended(self, pid: int) -> int | None:
         """Return how a process ended, as `subprocess` says it (-9: killed); None while it runs."""
         code: int | None = self._ask({"program": "ended", "pid": pid})["code"]
+        if code is not None:
+            self._gone.add(pid)
         return code
 
     def wait(self, pid: int, timeout_s: float = 60.0) -> int:
@@ -76,6 +79,23 @@ class Forks:
     def run(self, program: str, *arguments: str, dies: str | None = None, **env: str) -> int:
         """Start a process and wait for its end."""
         return self.wait(self.start(program, *arguments, dies=dies, **env))
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[..., int]]:
+        """Give what starts processes as `start` does; whatever of them still runs at the end of the block is killed."""
+        started: list[int] = []
+
+        def start(program: str, *arguments: str, **env: str) -> int:
+            started.append(self.start(program, *arguments, **env))
+            return started[-1]
+
+        try:
+            yield start
+        finally:
+            for pid in started:
+                if pid not in self._gone and self.ended(pid) is None:
+                    os.kill(pid, signal.SIGKILL)
+                    self.wait(pid)
 
     def _ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin

@@ -122,12 +122,13 @@ def test_a_target_deleted_in_mid_run_takes_nothing_more_and_the_rest_can_go_else
 ) -> None:
     till.fail(make_queue(), ORDERS)
     redrive_id = till.start(rate=8.0)
-    pid = forked.start("worker", **till.env)
-    wait_until(lambda: len(till.arrived()) >= 2, 60.0)
-    sandbox.lambda_service.functions.remove(till.arn.rpartition(":")[2])
-    till.ended(redrive_id)
-    os.kill(pid, signal.SIGTERM)
-    assert forked.wait(pid) == 0
+    with forked.together() as start:
+        pid = start("worker", **till.env)
+        wait_until(lambda: len(till.arrived()) >= 2, 60.0)
+        sandbox.lambda_service.functions.remove(till.arn.rpartition(":")[2])
+        till.ended(redrive_id)
+        os.kill(pid, signal.SIGTERM)
+        assert forked.wait(pid) == 0
 
     by_outcome = till.keeps_its_promises(redrive_id, ORDERS)
     assert set(by_outcome) == {Outcome.SUCCEEDED, Outcome.SKIPPED}

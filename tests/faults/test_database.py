@@ -62,13 +62,14 @@ def test_a_database_that_is_away_for_a_while_costs_time_and_nothing_else(  # noq
     till = Till(engine, settings, *charge(takes_s=0.01))
     till.fail(make_queue(), ORDERS)
     redrive_id = till.start(rate=60.0)
-    pid = forked.start("worker", REDRIVE_LEASE_S="30", **till.env)
-    wait_until(lambda: len(till.arrived()) > 3, 60.0)
-    with (gone if is_pg else locked)(engine):
-        threading.Event().wait(AWAY_S)
-        assert forked.ended(pid) is None, "the worker gave up"
-    till.ended(redrive_id)
-    os.kill(pid, signal.SIGTERM)
-    assert forked.wait(pid) == 0
+    with forked.together() as start:
+        pid = start("worker", **till.env)
+        wait_until(lambda: len(till.arrived()) > 3, 60.0)
+        with (gone if is_pg else locked)(engine):
+            threading.Event().wait(AWAY_S)
+            assert forked.ended(pid) is None, "the worker gave up"
+        till.ended(redrive_id)
+        os.kill(pid, signal.SIGTERM)
+        assert forked.wait(pid) == 0
 
     assert till.keeps_its_promises(redrive_id, ORDERS) == {Outcome.SUCCEEDED: set(ORDERS)}

@@ -14,7 +14,7 @@ from deadletter.store.check import recount
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
 from tests.factories import ADA
-from tests.faults.conftest import Till
+from tests.faults.conftest import SHORT_LEASE_S, Till
 from tests.faults.forks import Forks
 from tests.sandbox_fixture import MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
@@ -50,7 +50,7 @@ def test_a_worker_killed_at_any_step_of_sending_sends_nothing_twice_and_guesses_
         assert in_hand <= len(hand) <= in_hand * a_call, step
         assert (hand <= set(till.arrived())) is (arrived or not hand), step
         ever |= hand
-    assert forked.run("worker", "--once", **till.env) == 0
+    assert forked.run("worker", "--once", REDRIVE_LEASE_S=SHORT_LEASE_S, **till.env) == 0
 
     by_outcome = till.keeps_its_promises(redrive_id, orders)
     assert by_outcome[Outcome.UNKNOWN] == ever

@@ -20,9 +20,10 @@ from deadletter.errors import IllegalMove
 from deadletter.manner import Manner, Pace
 from deadletter.outcome import HELD, SETTLED, Outcome, RedriveStatus
 from deadletter.settings import Settings
-from deadletter.store import make_engine, write
+from deadletter.store import make_engine, read, write
 from deadletter.store.ingest import store_messages
 from deadletter.store.redrives.claims import Claimed, claim
+from deadletter.store.redrives.doubts import list_doubts
 from deadletter.store.redrives.outcomes import record
 from deadletter.store.redrives.pauses import Busy
 from deadletter.store.redrives.workers import heartbeat
@@ -39,7 +40,10 @@ _ANSWERS = [Outcome.SUCCEEDED, Outcome.FAILED_AGAIN, Outcome.SENT, Outcome.UNKNO
 
 
 class RedriveMachine(RuleBasedStateMachine):
-    """One redrive, three workers, a clock that may jump, answers that may be lost, operators of two minds."""
+    """A redrive, and others of what it left unknown; three workers, a clock that may jump, operators of two minds.
+
+    The handler is idempotent: it knows an event again by what is sent of it.
+    """
 
     template: ClassVar[Path]
 
@@ -53,7 +57,11 @@ class RedriveMachine(RuleBasedStateMachine):
         started = redrive.start(self.engine, planned.id, digest=planned.digest, started_by=ADA, now=NOW)
         self.id, self.later_s = started.id, 0.0
         self.hands: dict[str, list[Claimed]] = {"w1": [], "w2": [], "w3": []}
+        self.ids = [self.id]  # the redrive's, and those of what was sent again by hand
         self.reached: Counter[int] = Counter()  # how often each event reached the target
+        self.by_hand: Counter[int] = Counter()  # how often a person sent it again, knowing nothing of it
+        self.done: set[tuple[str, str | None]] = set()  # the handler's own records
+        self.effects: Counter[int] = Counter()  # how often it did what it does, by event
 
     def teardown(self) -> None:
         self.finish()
@@ -64,12 +72,13 @@ class RedriveMachine(RuleBasedStateMachine):
     def row(self) -> RedriveRow:
         return show(self.engine, self.id)
 
-    @rule(worker=st.sampled_from(["w1", "w2", "w3"]), most=st.integers(1, 6))
-    def claim(self, worker: str, most: int) -> None:
-        before, now = self.row, NOW + timedelta(seconds=self.later_s)
+    @rule(worker=st.sampled_from(["w1", "w2", "w3"]), most=st.integers(1, 6), which=st.integers(0, 3))
+    def claim(self, worker: str, most: int, which: int) -> None:
+        redrive_id = self.ids[which % len(self.ids)]
+        before, now = show(self.engine, redrive_id), NOW + timedelta(seconds=self.later_s)
         with write(self.engine) as session:
             heartbeat(session, worker, started_at=NOW, now=now, doing="")
-            claims = claim(session, self.id, worker=worker, most=most, now=now)
+            claims = claim(session, redrive_id, worker=worker, most=most, now=now)
         self.hands[worker] += claims
         assert not claims or before.status is RedriveStatus.RUNNING
         assert len(claims) <= max(0, before.waiting - before.kept_back)
@@ -83,9 +92,10 @@ class RedriveMachine(RuleBasedStateMachine):
         if not self.hands[worker]:
             return
         claimed = self.hands[worker].pop(0)
-        self.reached[claimed.event_id] += outcome is not Outcome.SKIPPED
+        if outcome is not Outcome.SKIPPED:
+            self._arrives(claimed, fails=outcome is Outcome.FAILED_AGAIN)
         given = FAILURE if outcome is Outcome.FAILED_AGAIN else {"reason": "Why."} if outcome is Outcome.SKIPPED else {}
-        self._tell(worker, claimed, outcome, sent_id=f"r-{claimed.position}", **given)
+        self._tell(worker, claimed, outcome, sent_id=f"r-{claimed.redrive_id}-{claimed.position}", **given)
 
     @rule(worker=st.sampled_from(["w1", "w2", "w3"]), limit=st.sampled_from([None, "rate", "concurrency"]))
     def turn_away(self, worker: str, limit: str | None) -> None:
@@ -97,8 +107,8 @@ class RedriveMachine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(["w1", "w2", "w3"]), reached=st.booleans())
     def die(self, worker: str, reached: bool) -> None:  # noqa: FBT001 - Hypothesis' own call
         """A worker is killed with claims in its hand; each had reached the target, or had not."""
-        for claimed in self.hands[worker]:
-            self.reached[claimed.event_id] += reached
+        for claimed in self.hands[worker] if reached else ():
+            self._arrives(claimed)
         self.hands[worker] = []
 
     @rule(seconds=st.sampled_from([0.05, 1.0, 20.0, 45.0, 120.0, 3_600.0, -3_600.0]))
@@ -110,16 +120,29 @@ class RedriveMachine(RuleBasedStateMachine):
             for worker, hand in self.hands.items():
                 if hand:
                     heartbeat(session, worker, started_at=NOW, now=now, doing="")
-        look(self.engine, self.id, later_s=self.later_s, lease_s=LEASE_S)
+        self._look()
+
+    @rule()
+    def send_unknown_again(self) -> None:
+        """A person sends again what nobody knows anything of, as the page of unknown outcomes does."""
+        with read(self.engine) as session:
+            unknown = [doubt.event_id for doubt in list_doubts(session).rows]
+        if unknown:
+            planned = plan(self.engine, unknown, manner=Manner(canary=2, max_failures=0.5))
+            now = NOW + timedelta(seconds=self.later_s)
+            redrive.start(self.engine, planned.id, digest=planned.digest, started_by=ADA, now=now)
+            self.by_hand.update(item.event_id for item in items(self.engine, planned.id))
+            self.ids.append(planned.id)
 
     @rule()
     def comes_back(self) -> None:
         """A sent event lands in the DLQ again."""
-        sent = [item for item in items(self.engine, self.id) if item.outcome is Outcome.SENT and item.sent_id]
+        of_all = (item for redrive_id in self.ids for item in items(self.engine, redrive_id))
+        sent = [item for item in of_all if item.outcome is Outcome.SENT and item.sent_id]
         if sent:
             event = make_event(request_id=sent[0].sent_id, payload_text=None)
             with write(self.engine) as session:
-                back = make_parsed(event, message=make_message(message_id=f"back-{sent[0].position}"))
+                back = make_parsed(event, message=make_message(message_id=f"back-{sent[0].sent_id}"))
                 store_messages(session, 1, [back], now=NOW + timedelta(seconds=self.later_s))
 
     @rule()
@@ -143,37 +166,56 @@ class RedriveMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_planned_event_has_exactly_one_outcome_and_the_counts_say_so(self) -> None:
-        found = items(self.engine, self.id)
-        assert sorted(item.event_id for item in found) == sorted(self.event_ids)
-        counted = Counter(item.outcome for item in found)
-        assert {outcome: getattr(self.row, outcome.value) for outcome in Outcome if counted[outcome]} == dict(counted)
+        assert sorted(item.event_id for item in items(self.engine, self.id)) == sorted(self.event_ids)
+        for redrive_id in self.ids:
+            counted, row = (
+                Counter(item.outcome for item in items(self.engine, redrive_id)),
+                show(self.engine, redrive_id),
+            )
+            assert {outcome: getattr(row, outcome.value) for outcome in Outcome if counted[outcome]} == dict(counted)
 
     @invariant()
-    def nothing_reaches_the_target_twice(self) -> None:
-        assert max(self.reached.values(), default=0) <= 1
+    def nothing_reaches_the_target_twice_unless_a_person_sent_it_again(self) -> None:
+        assert all(times <= 1 + self.by_hand[event_id] for event_id, times in self.reached.items())
+        assert max(self.effects.values(), default=0) <= 1
         held = Counter(claimed.event_id for hand in self.hands.values() for claimed in hand)
         assert max(held.values(), default=0) <= 1
 
     def finish(self) -> None:
         """Cancel, let all that is in hand be lost, wait: everything has ended, and every count is right."""
-        if self.row.status not in {RedriveStatus.FINISHED, RedriveStatus.CANCELLED}:
-            redrive.cancel(self.engine, self.id, by=ADA, now=NOW + timedelta(seconds=self.later_s))
+        for redrive_id in self.ids:
+            if show(self.engine, redrive_id).status not in {RedriveStatus.FINISHED, RedriveStatus.CANCELLED}:
+                redrive.cancel(self.engine, redrive_id, by=ADA, now=NOW + timedelta(seconds=self.later_s))
         for worker in self.hands:
             self.die(worker, reached=True)
         for _ in range(2):
             self.later_s += 7_300.0
-            look(self.engine, self.id, later_s=self.later_s, lease_s=LEASE_S)
-        assert self.row.ended
-        for item in items(self.engine, self.id):
-            assert item.outcome in SETTLED
-            if self.reached[item.event_id]:
-                assert item.outcome is not Outcome.SKIPPED  # whatever reached the target is never said not to have
+            self._look()
+        never_sent = set(self.event_ids)
+        for redrive_id in self.ids:
+            assert show(self.engine, redrive_id).ended
+            found = items(self.engine, redrive_id)
+            assert {item.outcome for item in found} <= SETTLED
+            never_sent -= {item.event_id for item in found if item.outcome is not Outcome.SKIPPED}
+        assert not never_sent & self.reached.keys()  # whatever reached the target is never said not to have
         check_counters(self.engine)
+
+    def _look(self) -> None:
+        for redrive_id in self.ids:
+            look(self.engine, redrive_id, later_s=self.later_s, lease_s=LEASE_S)
+
+    def _arrives(self, claimed: Claimed, *, fails: bool = False) -> None:
+        """Let the target have it: a handler with a record of it answers from that; one that fails makes none."""
+        self.reached[claimed.event_id] += 1
+        key = (claimed.message.body, claimed.edited)
+        if key not in self.done and not fails:
+            self.done.add(key)
+            self.effects[claimed.event_id] += 1
 
     def _tell(self, worker: str, claimed: Claimed, outcome: Outcome, **given: object) -> None:
         said = report(claimed, outcome, refused=outcome is Outcome.SKIPPED, **given)
         with write(self.engine) as session:
-            record(session, self.id, [said], worker=worker, now=NOW + timedelta(seconds=self.later_s))
+            record(session, claimed.redrive_id, [said], worker=worker, now=NOW + timedelta(seconds=self.later_s))
 
     def _steer(self, act: object, *, allowed: bool) -> None:
         try:

@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from deadletter import redrive
 from deadletter.event import TargetKind, TargetRef
 from deadletter.outcome import Outcome
-from deadletter.store import write
+from deadletter.store import read, write
 from deadletter.store.redrives.claims import Claimed
-from deadletter.store.redrives.order import BEHIND_UNKNOWN
+from deadletter.store.redrives.order import BEHIND_UNKNOWN, holds_back
 from deadletter.store.redrives.tending import tend
+from deadletter.store.rows import Count
 from tests.factories import ADA, NOW, make_message, make_parsed, store_some
 from tests.store.redriving import check_counters, event, items, plan, report, run, show, take, tell
 
@@ -63,6 +64,21 @@ def test_what_was_turned_away_goes_before_what_comes_after_it(engine: Engine) ->
     (first,) = take(engine, running.id)
     tell(engine, running.id, report(first, Outcome.WAITING))
     assert claimed(engine, running.id, worker="w2", later_s=2) == [("a", 0)]
+
+
+def test_a_redrive_says_how_many_events_of_others_it_holds_back(engine: Engine) -> None:
+    store(engine, "a", "b")
+    first = run(engine, target=FIFO)
+    store(engine, "a", "a", "c", late=60.0)
+    second = run(engine, target=FIFO)
+    with read(engine) as session:
+        assert holds_back(session, first.id) == Count(2)
+        assert holds_back(session, second.id) == Count(0)
+    assert claimed(engine, second.id) == [("c", 2)]
+    for one in take_all(engine, first.id, worker="w2", later_s=1.0):
+        tell(engine, first.id, report(one, Outcome.SENT, sent_id=f"m-{one.position}"), worker="w2")
+    with read(engine) as session:
+        assert holds_back(session, first.id) == Count(0)
 
 
 def test_what_was_refused_lets_the_next_one_go(engine: Engine) -> None:
