@@ -40,6 +40,12 @@ FANS_OUT = {
 }
 """What sending to such a target does beside reaching the consumer that failed: said in the plan."""
 
+_BESIDES = {
+    TargetKind.KINESIS: "; every reader of the stream gets it",
+    TargetKind.STEP_FUNCTIONS: "; that an execution has begun is all of it that is seen here, not how it ends",
+}
+"""What else to know of sending to such a target."""
+
 _WITH_ANSWERS = frozenset({
     Producer.KINESIS_ESM, Producer.DYNAMODB_ESM, Producer.KAFKA_ESM, Producer.SQS_REDRIVE, Producer.PIPES,
 })  # fmt: skip
@@ -283,4 +289,4 @@ def _invocation(candidate: Candidate, target: TargetRef, chosen: str) -> str | N
 
 def _why(candidate: Candidate, target: TargetRef, *, chosen_by_hand: bool) -> str:
     named = _NAMED_BY.get(candidate.producer, "the target given for the source")
-    return ("chosen by the operator" if chosen_by_hand else named) + FANS_OUT.get(target.kind, "")
+    return ("chosen by the operator" if chosen_by_hand else named) + (FANS_OUT | _BESIDES).get(target.kind, "")

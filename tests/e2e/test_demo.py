@@ -17,7 +17,7 @@ def test_the_demo_tells_the_whole_story_and_every_check_of_it_holds(tmp_path: Pa
     data = tmp_path / "demo"
     command = [sys.executable, "-m", "sandbox.demo", "--once", "--json", "--orders", "30", "--data", str(data)]
     shell = {**os.environ, "REDRIVE_SIGN_IN": "off"}  # as somebody may have it who develops
-    done = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=480, check=False)
 
     facts = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, facts["ok"], facts["broken"]) == (0, True, []), done.stderr

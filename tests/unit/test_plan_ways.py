@@ -25,6 +25,19 @@ def test_who_chooses_what_sends_on_is_told_whom_it_reaches(target: TargetRef, wo
 
 
 @pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        (TargetRef(TargetKind.KINESIS, "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"), "every reader"),
+        (TargetRef(TargetKind.STEP_FUNCTIONS, "arn:aws:states:eu-west-1:123456789012:stateMachine:m"), "has begun"),
+    ],
+)
+def test_what_else_is_to_be_known_of_a_stream_and_a_state_machine_is_said(target: TargetRef, word: str) -> None:
+    (line,) = plan(make_candidate(producer=Producer.EVENTBRIDGE_RULE, target=target)).targets
+    assert line.why.startswith("the rule's target that the record names (TARGET_ARN); ")
+    assert word in line.why
+
+
+@pytest.mark.parametrize(
     ("producer", "invocation"),
     [
         (Producer.KINESIS_ESM, "RequestResponse"),
