@@ -180,7 +180,8 @@ def _bench(box: Sandbox, name: str, settings: Settings, events: int) -> Iterator
     url, _ = (sqs.create_queue(QueueName=f"{kind}-{name}")["QueueUrl"] for kind in ("target", "source"))
     source = f"arn:aws:sqs:{box.region}:{box.account}:source-{name}"
     with write(engine) as session:
-        source_id = add_source(session, source, target=None, by=BY, now=_now()).id
+        target = redrive.parse_target(source.replace("source-", "target-"))
+        source_id = add_source(session, source, target=target, by=BY, now=_now()).id
     env = {
         "REDRIVE_DATA_DIR": str(settings.data_dir),
         "DATABASE_URL": settings.database_url,

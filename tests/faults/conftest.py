@@ -73,7 +73,8 @@ class Till:
     def fail(self, source_arn: str, orders: Sequence[str]) -> None:
         """Store failed events, one for each order."""
         with write(self.engine) as session:
-            source = add_source(session, source_arn, target=None, by=ADA, now=CLOCK.now())
+            target = redrive.parse_target(self.arn)
+            source = add_source(session, source_arn, target=target, by=ADA, now=CLOCK.now())
             parsed = [make_parsed(payload_text=json.dumps({"order_id": order})) for order in orders]
             store_messages(session, source.id, parsed, now=CLOCK.now())
 
