@@ -71,8 +71,17 @@ def count(outcomes: Mapping[str, int]) -> None:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=n)
 
 
-def _with_password(_dialect: object, _record: object, _args: object, connection: dict[str, Any]) -> None:
-    connection["user"], connection["password"] = _secret().user_and_password()
+def _with_password(dialect: Any, _record: object, args: Any, connection: dict[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's hook
+    """Connect with the password of now; where it was rotated since it was read, with the new one at once."""
+    connection["user"], connection["password"] = before = _secret().user_and_password()
+    try:
+        return dialect.connect(*args, **connection)
+    except dialect.loaded_dbapi.OperationalError:
+        _secret().forget()
+        connection["user"], connection["password"] = now = _secret().user_and_password()
+        if now == before:
+            raise
+        return dialect.connect(*args, **connection)
 
 
 def _plain_url(text: str) -> str:

@@ -20,7 +20,7 @@ from deadletter.access import Permission
 from deadletter.event import Json
 from deadletter.redact import redact_json, redact_text
 from deadletter.secret_rules import SecretRules
-from deadletter.store import queries
+from deadletter.store import audit, queries
 from deadletter.store.rows import EventDetail, EventRow, ItemRow, RecordRow
 
 routes = Routes("events")
@@ -34,6 +34,7 @@ _DETAIL = obj(
         "items": array(named("Item", obj(fields_of(ItemRow)))),
     }
 )
+_REVEALED = obj({"payload": {"type": ["string", "null"]}, "records": array(_RECORD)})
 _COUNT = obj({"events": {"type": "integer"}})
 
 
@@ -49,6 +50,15 @@ def index() -> Json:
 def show(event_id: int) -> Json:
     """Get one event: its facts, its payload, its records as AWS wrote them, and its redrives. Secrets are masked."""
     return _shown(queries.get_event(session(), event_id), settings().secrets)
+
+
+@routes.post("/events/<int:event_id>/reveal", _REVEALED, kept=False)
+def reveal(_body: Body, event_id: int) -> Json:
+    """Get an event's payload and records with nothing masked; the audit trail says who looked."""
+    detail = queries.get_event(session(), event_id)
+    with store.write(engine()) as writing:
+        audit.note(writing, actor(), "reveal", "event", event_id, now=now())
+    return {"payload": _payload(detail), "records": [plain(record) for record in detail.records]}
 
 
 @routes.post("/events/archive", _COUNT, SELECTION)
@@ -71,14 +81,18 @@ def _move(body: Body, move: Callable[..., int]) -> Json:
 
 
 def _shown(detail: EventDetail, secrets: SecretRules) -> Json:
-    told = life.read_record(detail.main)
-    payload = detail.fetched if told.payload_text is None else told.payload_text
+    payload = _payload(detail)
     return {
         "event": public(detail.event, secrets),
         "payload": None if payload is None else redact_text(payload, secrets),
         "records": [_record(record, secrets) for record in detail.records],
         "items": [public(item, secrets) for item in detail.items],
     }
+
+
+def _payload(detail: EventDetail) -> str | None:
+    told = life.read_record(detail.main)
+    return detail.fetched if told.payload_text is None else told.payload_text
 
 
 def _record(record: RecordRow, secrets: SecretRules) -> Json:

@@ -42,6 +42,8 @@ class Operation:
     query: Mapping[str, Schema] = field(default_factory=dict)
     body: Mapping[str, Schema] | None = None
     required: Sequence[str] = ()
+    kept: bool = True
+    """Whether its answers may be kept for repeats: not those that hold secrets."""
 
 
 class Routes:
@@ -55,11 +57,19 @@ class Routes:
         """Declare an operation that reads; its answer is JSON of the schema *answer*."""
         return self._declare("GET", path, {"answer": answer, "query": query})
 
-    def post(
-        self, path: str, answer: Schema, body: Body = _NO_FIELDS, *, required: Sequence[str] = (), status: int = 200
+    def post(  # noqa: PLR0913 - what is said of an operation, each by its name
+        self,
+        path: str,
+        answer: Schema,
+        body: Body = _NO_FIELDS,
+        *,
+        required: Sequence[str] = (),
+        status: int = 200,
+        kept: bool = True,
     ) -> Callable[[View], View]:
         """Declare an operation that writes; its view is given the body, checked against *body*, first."""
-        return self._declare("POST", path, {"answer": answer, "body": body, "required": required, "status": status})
+        said = {"answer": answer, "body": body, "required": required, "status": status, "kept": kept}
+        return self._declare("POST", path, said)
 
     def _declare(self, method: str, path: str, said: Mapping[str, Any]) -> Callable[[View], View]:
         def declare(view: View) -> View:
@@ -88,7 +98,7 @@ def carry_through(operation: Operation, named: Mapping[str, object]) -> Response
     def do() -> Answer:
         return Answer(operation.status, json.dumps(operation.view(body, **named)))
 
-    return repeats.response(repeats.once(do))
+    return repeats.response(repeats.once(do) if operation.kept else do())
 
 
 def read_limit() -> int:

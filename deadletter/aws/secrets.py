@@ -11,7 +11,7 @@ from deadletter.aws.trouble import ERRORS
 from deadletter.errors import NetworkError
 
 KEPT_S = 300.0
-"""How long an answer is used. After a rotation, connections that are open stay open."""
+"""How long an answer is used, unless it is refused. After a rotation, connections that are open stay open."""
 
 
 class Secret:
@@ -33,6 +33,10 @@ class Secret:
             self._text = self._read()
             self._until = self._now() + KEPT_S
         return self._text
+
+    def forget(self) -> None:
+        """Ask anew the next time: what it was used for did not take it, so it may have been rotated just now."""
+        self._until = float("-inf")
 
     def user_and_password(self) -> tuple[str, str]:
         """Return a name and a password, of a secret as RDS makes it: JSON with `username` and `password`."""

@@ -254,6 +254,28 @@ def test_a_report_the_audit_trail_and_who_asks_are_read_as_json(ada: Program) ->
     assert ada.get("/unknown").status_code == 200
 
 
+def test_a_revealed_event_is_whole_and_written_down_and_never_kept_for_a_repeat(door: Door, ada: Program) -> None:
+    event = first(ada, "/events?status=unresolved")["id"]
+    told = ada.post(f"/events/{event}/reveal", {}, key="k")
+    assert told.status_code == 200
+    assert [record["id"] for record in told.get_json()["records"]]
+    assert Program(door, "val", "viewer").post(f"/events/{event}/reveal").status_code == 403
+    assert ada.post("/events/999999/reveal").status_code == 404
+    with read(door.engine) as session:
+        said = select(AuditEntry.who, AuditEntry.subject).where(AuditEntry.verb == "reveal")
+        assert list(session.execute(said)) == [("ada", str(event))]
+        assert list(session.scalars(select(ApiAnswer.key))) == []
+
+
+def test_a_discovery_is_asked_for_and_its_map_is_read(ada: Program) -> None:
+    before = ada.get("/discovery").get_json()
+    assert (before["latest"], before["gaps"]) == (None, [])
+    assert all(place["registered"] for place in before["places"])
+    asked = ada.post("/discovery").get_json()
+    assert (asked["status"], asked["asked_by"]) == ("asked", "ada")
+    assert ada.get("/discovery").get_json()["latest"] == asked
+
+
 def test_what_failed_by_our_own_fault_may_be_asked_again_with_its_key(
     ada: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

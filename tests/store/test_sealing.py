@@ -6,17 +6,20 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DatabaseError
 
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 from deadletter.keys import use_keys
+from deadletter.redrive.editing import ByHand
 from deadletter.settings import Settings
-from deadletter.store import read, sealing, write
-from deadletter.store.packed import pack, unpack
+from deadletter.store import models, read, sealing, write
+from deadletter.store.packed import Packed, pack, unpack
 from deadletter.store.queries import get_event, list_events
-from deadletter.store.reseal import reseal
+from deadletter.store.reseal import BODIES, reseal
 from tests.factories import make_parsed, store_some
+from tests.store import redriving
 
 OLD, NEW = {"old": b"o" * 32}, {"new": b"n" * 32}
 SECRET = '{"order_id": "ord-7741", "note": "xylophone"}'
@@ -83,6 +86,31 @@ def test_a_key_is_changed_by_putting_the_new_one_first_and_sealing_anew(engine: 
     sealing.use({})
     assert reseal(engine) == 1
     assert b"xylophone" in stored(engine)
+
+
+def refused(engine: Engine, change: str) -> None:
+    with pytest.raises(DatabaseError, match="append-only"), engine.begin() as connection:
+        connection.execute(text(f"UPDATE edits SET {change}"))  # noqa: S608 - ours
+
+
+def test_an_edited_payload_moves_to_the_new_key_too_and_changes_in_no_other_way(engine: Engine) -> None:
+    event_ids = redriving.store(engine, 1)
+    redriving.plan(engine, event_ids, edit=ByHand(SECRET))
+    refused(engine, "payload = 'x'")
+    sealing.use(OLD)
+    assert reseal(engine) == 2
+    sealing.use(NEW | OLD)
+    assert (reseal(engine), reseal(engine)) == (2, 0)
+    with read(engine) as session:
+        [edit] = session.scalars(select(models.Edit))
+        assert edit.payload == SECRET.encode()
+    refused(engine, "made_by = 'eve'")
+
+
+def test_no_column_that_holds_a_payload_is_left_out() -> None:
+    packed = {column for table in models.Base.metadata.tables.values() for column in table.c
+              if isinstance(column.type, Packed)}  # fmt: skip
+    assert packed == {body.property.columns[0] for _, body in BODIES}
 
 
 def test_a_key_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
