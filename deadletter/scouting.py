@@ -27,9 +27,11 @@ from deadletter.store.allowed import keep_targets
 from deadletter.store.discoveries import (
     DiscoveryRow,
     add_finished,
+    ask_discovery,
     finish_discovery,
     hand_back,
     keep_scans,
+    latest_discovery,
     note_progress,
     take_discovery,
 )
@@ -39,6 +41,9 @@ from deadletter.store.sources import add_source, list_sources
 log = logging.getLogger(__name__)
 
 NOTE_EVERY = timedelta(seconds=1)
+
+REFRESH_AFTER = timedelta(days=1)
+"""How old a map may be where something refreshes it: what is new may be redriven to from then on, what is gone not."""
 
 ScanAccount = Callable[..., Scan]
 
@@ -166,6 +171,17 @@ def keep_scanned(engine: Engine, scans: Iterable[Mapping[str, Any]]) -> None:
         for scan in scans:
             if any(scan["facts"].values()) or not scan["refused"]:
                 keep_targets(session, f"{scan['account']}/{scan['region']}", targets_of(from_json(scan["facts"])))
+
+
+def refresh(engine: Engine, *, by: Actor, now: datetime) -> bool:
+    """Ask for a discovery where the newest one is a day old; return whether it is asked for. Nobody's first one is."""
+    with read(engine) as session:
+        newest = latest_discovery(session)
+    if newest is None or newest.open or now - newest.asked_at < REFRESH_AFTER:
+        return False
+    with write(engine) as session:
+        ask_discovery(session, by=by, now=now)
+    return True
 
 
 def draw(session: Session, scans: Sequence[dict[str, Any]], *, now: datetime) -> AccountMap:

@@ -52,6 +52,7 @@ locals {
     REDRIVE_SIGN_IN              = "accounts"
     REDRIVE_LABEL                = "${local.account} ${local.region}"
     REDRIVE_ALLOWED_HOSTS        = join(",", var.console_hosts)
+    REDRIVE_ALLOWED_TARGETS      = join(" ", concat(var.target_functions, var.target_queues))
     POWERTOOLS_SERVICE_NAME      = var.name
     POWERTOOLS_METRICS_NAMESPACE = "Redrive"
     POWERTOOLS_LOG_LEVEL         = "INFO"

@@ -67,6 +67,12 @@ variable "target_functions" {
   description = "ARNs of the functions that may be redriven to. Name each one: a redrive goes nowhere else."
   type        = list(string)
   default     = []
+
+  # They stand in the functions' environment, all of which may have 4 KB.
+  validation {
+    condition     = length(join(" ", concat(var.target_functions, var.target_queues))) <= 2500
+    error_message = "The ARNs of all targets have more than 2,500 characters together: a function's environment takes no more."
+  }
 }
 
 variable "target_queues" {

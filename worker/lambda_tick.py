@@ -1,4 +1,4 @@
-"""The Lambda function that a schedule calls once a minute: schema, settling, queues, depths, look-ups, discovery."""
+"""The Lambda function that a schedule calls once a minute: schema, settling, depths, look-ups, retention, discovery."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from deadletter.actor import Actor
 from deadletter.lambda_base import count, engine, lambda_settings, logger, metrics, settings, tracer
 from worker.names import new_name
 from worker.threads import SystemClock
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 SPARE_S = 20.0
 """What is left to the next tick when there is no more time than that."""
+
+SOON_S = 0.1
+"""A turn that wants another one within that time has more to do."""
 
 Turn = Callable[[], float]
 
@@ -68,7 +72,8 @@ def _migrate() -> None:
 def _turns(hurries: Callable[[], bool]) -> dict[str, Turn]:
     """Return what a worker's threads do by the clock: here each has its turns one after the other."""
     from deadletter import aws  # noqa: PLC0415
-    from deadletter.scouting import Scout  # noqa: PLC0415
+    from deadletter.scouting import Scout, refresh  # noqa: PLC0415
+    from worker.expiring import Expirer  # noqa: PLC0415
     from worker.fetching import Fetcher  # noqa: PLC0415
     from worker.tending import Gauge, Tender  # noqa: PLC0415
 
@@ -76,14 +81,21 @@ def _turns(hurries: Callable[[], bool]) -> dict[str, Turn]:
     tender = Tender(engine(), settings(), open_target=aws.open_target, clock=clock)
     gauge = Gauge(engine(), open_source=aws.open_source, clock=clock)
     fetcher = Fetcher(engine(), open_lookups=aws.open_lookups, clock=clock, stopping=hurries)
+    expirer = Expirer(engine(), clock=clock, stopping=hurries)
     scout = Scout(engine(), settings(), new_name(), clock, hurries)
-    return {"settle": tender.turn, "depths": gauge.turn, "look up": fetcher.turn, "discover": scout.turn}
+
+    def discover() -> float:
+        refresh(engine(), by=Actor("tick", "schedule"), now=clock.now())
+        return 0.0 if scout.turn() else SPARE_S
+
+    turns = {"settle": tender.turn, "depths": gauge.turn, "look up": fetcher.turn}
+    return turns | {"retain": expirer.turn, "discover": discover}
 
 
 def _until_done(name: str, turn: Turn, hurries: Callable[[], bool]) -> None:
     """Take turns until one says that there is no more to do; one thing that goes wrong does not keep the others out."""
     try:
-        while not hurries() and turn() == 0.0:
+        while not hurries() and turn() <= SOON_S:
             pass
     except Exception:  # noqa: BLE001 - logged; the next minute tries again
         logger.exception("a turn went wrong", doing=name)
