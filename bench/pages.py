@@ -57,7 +57,7 @@ def looks(name: str, settings: Settings, engine: Engine, size: Size) -> Iterator
         if events != size.events[-1]:
             yield []
     rows = [row for page, by_size in seen.items() for row in _grown(name, page, by_size)]
-    rows += [_prefetched(app, name, page, paths[page]) for page in ("groups", "events")]
+    rows += [_prefetched(app, name, page, paths[page], size.rounds) for page in ("groups", "events")]
     yield rows + (_naive(name, engine) if size.events[-1] >= 1_000_000 else [])  # noqa: PLR2004 - as the bar says
 
 
@@ -166,7 +166,7 @@ def _grown(database: str, page: str, by_size: dict[int, _Look]) -> list[Row]:
     ]
 
 
-def _prefetched(app: Flask, database: str, page: str, path: str) -> Row:
+def _prefetched(app: Flask, database: str, page: str, path: str, rounds: int) -> Row:
     """Compare a page with the same page whose rows and facts are there already."""
     client, caught = app.test_client(), []
 
@@ -180,16 +180,17 @@ def _prefetched(app: Flask, database: str, page: str, path: str) -> Row:
     view = app.url_map.bind("").match(path)[0]
     again.view_functions[view] = lambda: template.render(context)
     fetched = again.test_client()
-    times = 20
-    rounds = in_turn(
+    times = 10
+    found = in_turn(
         {
             "page": lambda: 1000 * times / sum(_ms(lambda: _get(client, path)) for _ in range(times)),
             "pre-fetched": lambda: 1000 * times / sum(_ms(lambda: _get(fetched, path)) for _ in range(times)),
-        }
+        },
+        rounds=rounds,
     )
     name = f"{page} page / the same pre-fetched, {database}"
     return at_least(
-        LEAST_OF_PREFETCHED, name, rounds.ratio("page", "pre-fetched"), note=rounds.note("page", "pre-fetched")
+        LEAST_OF_PREFETCHED, name, found.ratio("page", "pre-fetched"), note=found.note("page", "pre-fetched")
     )
 
 

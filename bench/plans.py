@@ -10,14 +10,13 @@ from sqlalchemy import Connection, Engine, text
 
 from bench.rounds import in_turn
 from bench.rows import Row, at_least
-from bench.seeding import BY
+from bench.seeding import BY, TARGET
 from bench.sizes import Size
 from deadletter import redrive
 from deadletter.filters import EventFilter
 from deadletter.settings import Settings
 
 LEAST = 0.5
-TARGET = "arn:aws:sqs:eu-west-1:123456789012:orders"
 _PLAN_FROM = 50_000
 _BARE = """
     INSERT INTO redrive_items (redrive_id, position, event_id, target_kind, target_arn, outcome)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from deadletter.actor import Actor
 from deadletter.collect import parse_batch
-from deadletter.event import ReceivedMessage
+from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.outcome import EventStatus
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
@@ -34,6 +34,7 @@ LARGEST_OF_100 = 34
 """The largest group's events of each hundred."""
 
 SOURCES = ("orders-failures", "payments-dlq", "notify-failures")
+TARGET = "arn:aws:sqs:eu-west-1:123456789012:orders"
 BY = Actor("bench", "bench")
 COPY_EVERY_S = 420
 """So much later than those that it is copied from is each copy."""
@@ -64,7 +65,8 @@ def first(settings: Settings) -> Engine:
     now = datetime.now(UTC)
     with write(engine) as session:
         for name in SOURCES:
-            add_source(session, f"arn:aws:sqs:eu-west-1:123456789012:{name}", target=None, by=BY, now=now)
+            arn = f"arn:aws:sqs:eu-west-1:123456789012:{name}"
+            add_source(session, arn, target=TargetRef(TargetKind.SQS, TARGET), by=BY, now=now)
     with read(engine) as session:
         sources = list_sources(session, now=now)
     for start in range(0, FIRST, _AT_ONCE):
@@ -191,7 +193,7 @@ def _message(number: int, now: datetime) -> ReceivedMessage:
         },
         "requestPayload": {
             "orderId": f"ord-{number}",
-            "note": f"{WORDS[number % len(WORDS)]} of {WORDS[cause % 7]} {'x' * 200}",
+            "note": f"{WORDS[number % len(WORDS)]} {'x' * 200}",
         },
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
         "responsePayload": {

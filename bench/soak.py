@@ -115,7 +115,7 @@ def _soak(box: Sandbox, name: str, settings: Settings, events: int, given: argpa
     upgrade(own)
     engine, done = make_engine(own), threading.Event()
     with write(engine) as session:
-        add_source(session, source.arn, target=None, by=BY, now=_now())
+        add_source(session, source.arn, target=redrive.parse_target(target.arn), by=BY, now=_now())
     with ExitStack() as ending:
         ending.callback(engine.dispose)
         ending.callback(done.set)

@@ -22,6 +22,7 @@ from deadletter.store.redrives.doubts import DoubtRow, count_doubts, list_doubts
 from deadletter.store.targets import set_rules
 from tests.factories import ADA, FUNCTION, NOW, make_event, make_id, make_parsed, make_source, store_some
 from tests.records import FakeRecords
+from tests.statements import counted
 from tests.store.redriving import SETTINGS, check_counters, event, items, plan, report, run, store, take, tell
 from tests.store.test_preflight import LATER, RULES, key_of
 
@@ -204,3 +205,15 @@ def test_whoever_checks_is_named(engine: Engine) -> None:
     with read(engine) as session:
         (entry,) = list_audit(session, AuditFilter(verb="check")).rows
     assert (entry.who, entry.came_from) == ("grace", "command line")
+
+
+def test_the_unknown_are_found_by_an_index_of_their_own(sqlite_engine: Engine) -> None:
+    with counted(sqlite_engine) as statements, read(sqlite_engine) as session:
+        count_doubts(session)
+        list_doubts(session)
+    with read(sqlite_engine) as session:
+        for statement, given in statements:
+            plan = [
+                row.detail for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            ]
+            assert any("ix_events_doubtful" in step for step in plan), plan

@@ -34,7 +34,15 @@ class Event(Base):
         Index(None, "producer", "occurred_at", "id"),
         Index(None, "occurred_at", "id"),
         Index(None, "redrive_id"),
-        Index("ix_events_unknown", "id", sqlite_where=text(_DOUBTFUL), postgresql_where=text(_DOUBTFUL)),
+        Index(
+            # SQLite takes the index with the most equal columns, so those of its condition stand in it as well.
+            "ix_events_doubtful",
+            "last_outcome",
+            "status",
+            "id",
+            sqlite_where=text(_DOUBTFUL),
+            postgresql_where=text(_DOUBTFUL),
+        ),
         Index(None, "expires_at", "id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)),
         NEVER_REUSED,
     )
