@@ -3,7 +3,7 @@
 Without statistics it counts equal columns, so the condition's own are the first of the index. The old index goes with
 it: nothing but speed needs either, so older code runs on.
 
-Revision ID: 0021
+Revision ID: 0022
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
