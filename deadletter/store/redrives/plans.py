@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from deadletter.errors import ChangedSincePlan, IllegalMove
@@ -23,7 +23,7 @@ from deadletter.store.redrives.care import begin
 from deadletter.store.redrives.kinds import Kind, insert_items
 from deadletter.store.redrives.lanes import ensure
 from deadletter.store.redrives.locks import lock, shift
-from deadletter.store.rowset import parts, table_of
+from deadletter.store.rowset import table_of
 
 _ROWS = 1_000
 """Items written by one statement."""
@@ -220,20 +220,16 @@ def _hold_events(session: Session, redrive_id: int) -> None:
 
 
 def _skip_lost(session: Session, redrive: models.Redrive, now: datetime) -> None:
-    """Skip the items whose events cannot be claimed any more, each with the reason."""
+    """Skip the items whose events cannot be claimed any more: a statement for each reason, of which there are few."""
     item, event = models.RedriveItem, models.Event
     free = and_(event.redrive_id.is_(None), event.status.in_([EventStatus.UNRESOLVED, EventStatus.ARCHIVED]))
-    lost = (
-        select(item.event_id, event.status, event.redrive_id)
-        .join(event, event.id == item.event_id)
-        .where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING, ~free)
-    )
-    reasons: dict[str, list[int]] = {}
-    for event_id, status, other in session.execute(lost):
-        reasons.setdefault(f"In redrive {other} by now." if other else f"It is {status} by now.", []).append(event_id)
-    for reason, event_ids in reasons.items():
-        for some in parts(event_ids):
-            skip_waiting(session, redrive, reason, now, item.event_id.in_(some))
+    stands = (event.status, event.redrive_id)
+    lost = select(*stands).join(item, event.id == item.event_id).distinct()
+    lost = lost.where(item.redrive_id == redrive.id, item.outcome == Outcome.WAITING, ~free)
+    for status, other in session.execute(lost.order_by(*stands)).all():
+        reason = f"In redrive {other} by now." if other else f"It is {status} by now."
+        same = (event.status == status, event.redrive_id.is_not_distinct_from(other))
+        skip_waiting(session, redrive, reason, now, exists().where(event.id == item.event_id, *same))
 
 
 def _lines_now(session: Session, redrive: models.Redrive) -> list[dict[str, Any]]:
