@@ -14,7 +14,7 @@ from importlib import import_module
 from bench.rows import Row
 from bench.sizes import SIZES, Size
 
-LARGE = ("pages", "search", "plan", "export")
+LARGE = ("pages", "search", "plan", "export", "bulk")
 """Measured together, on databases that grow: see `bench.large`."""
 
 TOPICS = ("demo", "collect", "redrive", "store", "fingerprints", "cold", *LARGE)

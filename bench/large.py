@@ -1,4 +1,4 @@
-"""What depends on how many events there are: pages, search, plans and exports, on databases that grow in between."""
+"""What depends on how many events there are, on databases that grow in between; `PARTS` says what is looked at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from bench import exports, pages, plans, search, seeding
+from bench import bulk, exports, pages, plans, search, seeding
 from bench.databases import databases
 from bench.rows import Row
 from bench.sizes import Size
@@ -21,6 +21,7 @@ PARTS: dict[str, Part] = {
     "search": search.looks,
     "plan": plans.looks,
     "export": exports.looks,
+    "bulk": bulk.looks,
 }
 
 

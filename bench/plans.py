@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
@@ -40,7 +41,7 @@ def _row(database: str, settings: Settings, engine: Engine, events: int, rounds:
 
 def _plan_s(engine: Engine, settings: Settings) -> float:
     at = time.perf_counter()
-    _plan(engine, settings, EventFilter())
+    plan(engine, settings, EventFilter())
     took_s = time.perf_counter() - at
     _undo(engine)
     return took_s
@@ -48,7 +49,7 @@ def _plan_s(engine: Engine, settings: Settings) -> float:
 
 def _bare_s(engine: Engine, settings: Settings) -> float:
     """Return what the items alone take, in the transaction of one redrive that is there for them."""
-    redrive_id = _plan(engine, settings, [1])
+    redrive_id = plan(engine, settings, [1])
     with engine.begin() as connection:
         connection.execute(text(_UNDO[0]))
     at = time.perf_counter()
@@ -59,9 +60,10 @@ def _bare_s(engine: Engine, settings: Settings) -> float:
     return took_s
 
 
-def _plan(engine: Engine, settings: Settings, chosen: EventFilter | list[int]) -> int:
-    target, now = redrive.parse_target(TARGET), datetime.now(UTC)
-    return redrive.create_plan(engine, chosen, target=target, asked_by=BY, settings=settings, now=now)
+def plan(engine: Engine, settings: Settings, chosen: EventFilter | list[int]) -> int:
+    """Plan the *chosen* events to a target that is allowed; return the redrive's id."""
+    target, now, given = redrive.parse_target(TARGET), datetime.now(UTC), replace(settings, allowed_targets=(TARGET,))
+    return redrive.create_plan(engine, chosen, target=target, asked_by=BY, settings=given, now=now)
 
 
 def _undo(engine: Engine) -> None:
