@@ -5,6 +5,7 @@ import pytest
 
 from console import format as fmt
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
+from deadletter.secret_rules import SecretRules
 from deadletter.store.rows import Count
 
 NOW = datetime(2026, 11, 23, 3, 14, 7, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_secrets_are_masked_in_json_and_in_text() -> None:
 
 
 def test_keys_that_the_settings_name_are_secret_as_well() -> None:
-    assert "12-34" not in text_of(fmt.shown('{"badge":"12-34"}', frozenset({"badge"})))
+    assert "12-34" not in text_of(fmt.shown('{"badge":"12-34"}', SecretRules(frozenset({"badge"}))))
 
 
 @pytest.mark.parametrize("text", ["", "plain", "{", '{"a":NaN}', "[" * 5000 + "]" * 5000, "17"])
