@@ -108,76 +108,74 @@ resource "aws_cloudwatch_metric_alarm" "duration" {
   tags                = local.tags
 }
 
-# How far behind we are: the age of what waits in each queue that we take from. SQS has no IteratorAge; this is its like.
-resource "aws_cloudwatch_metric_alarm" "behind" {
-  for_each = { work = aws_sqs_queue.work.name, failures = aws_sqs_queue.failures.name }
-
-  alarm_name          = "${var.name}-${each.key}-behind"
-  alarm_description   = "Something has waited for an hour."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = each.value }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 2
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 3600
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-  tags                = local.tags
+locals {
+  # One metric each, of queues and of our own. SQS has no IteratorAge: the age of what waits is its like. Depth, not
+  # NumberOfMessagesSent: that one does not count what a redrive policy moves.
+  watched = merge(
+    {
+      for name, queue in { work = aws_sqs_queue.work.name, failures = aws_sqs_queue.failures.name } : "${name}-behind" => {
+        namespace  = "AWS/SQS"
+        metric     = "ApproximateAgeOfOldestMessage"
+        dimensions = { QueueName = queue }
+        statistic  = "Maximum"
+        periods    = 2
+        threshold  = 3600
+        silence    = "notBreaching"
+        why        = "Something has waited for an hour."
+      }
+    },
+    {
+      for name, queue in local.dead_ends : "${name}-not-empty" => {
+        namespace  = "AWS/SQS"
+        metric     = "ApproximateNumberOfMessagesVisible"
+        dimensions = { QueueName = queue }
+        statistic  = "Maximum"
+        periods    = 1
+        threshold  = 0
+        silence    = "notBreaching"
+        why        = "Something was given up five times over. Look at the function's log, then redrive the queue."
+      }
+    },
+    {
+      # By the tick, once a minute: its silence is an alarm too, since then nobody settles anything.
+      oldest-failure = {
+        namespace  = "Redrive"
+        metric     = "OldestUnresolvedAge"
+        dimensions = { service = var.name }
+        statistic  = "Maximum"
+        periods    = 3
+        threshold  = var.oldest_failure_hours * 3600
+        silence    = "breaching"
+        why        = "A failure is unresolved for ${var.oldest_failure_hours} hours, or the tick has stopped."
+      }
+      unknown = {
+        namespace  = "Redrive"
+        metric     = "Unknown"
+        dimensions = { service = var.name }
+        statistic  = "Sum"
+        periods    = 1
+        threshold  = 0
+        silence    = "notBreaching"
+        why        = "A sender died between sending and writing it down: those events are unknown. Look at them."
+      }
+    },
+  )
 }
 
-# Depth, not NumberOfMessagesSent: that one does not count what a redrive policy moves.
-resource "aws_cloudwatch_metric_alarm" "dead_end" {
-  for_each = local.dead_ends
+resource "aws_cloudwatch_metric_alarm" "watched" {
+  for_each = local.watched
 
-  alarm_name          = "${var.name}-${each.key}-not-empty"
-  alarm_description   = "Something was given up five times over. Look at the function's log, then redrive the queue."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = each.value }
-  statistic           = "Maximum"
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.why
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
   period              = 300
-  evaluation_periods  = 1
+  evaluation_periods  = each.value.periods
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-  tags                = local.tags
-}
-
-# Our own metric, by the tick, once a minute: its silence is an alarm too, since then nobody settles anything.
-resource "aws_cloudwatch_metric_alarm" "oldest_failure" {
-  alarm_name          = "${var.name}-oldest-failure"
-  alarm_description   = "A failure is unresolved for ${var.oldest_failure_hours} hours, or the tick has stopped."
-  namespace           = "Redrive"
-  metric_name         = "OldestUnresolvedAge"
-  dimensions          = { service = var.name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.oldest_failure_hours * 3600
-  treat_missing_data  = "breaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-  tags                = local.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "unknown" {
-  alarm_name          = "${var.name}-unknown"
-  alarm_description   = "A sender died between sending and writing it down: those events are unknown. Look at them."
-  namespace           = "Redrive"
-  metric_name         = "Unknown"
-  dimensions          = { service = var.name }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
+  threshold           = each.value.threshold
+  treat_missing_data  = each.value.silence
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
   tags                = local.tags
