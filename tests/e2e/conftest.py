@@ -87,6 +87,7 @@ def product(sandbox: Sandbox, shop: Shop, tmp_path: Path) -> Iterator[Product]:
         "REDRIVE_SETTLE_S": "1",
         "REDRIVE_RATE": "100",
         "REDRIVE_RECEIVE_WAIT_S": "1",
+        "REDRIVE_ALLOWED_TARGETS": " ".join(ANYWHERE),
     }
     product = Product(tmp_path, sandbox.env | env)
     _register(shop, tmp_path)
