@@ -41,11 +41,11 @@ class Calls:
     def __init__(self, make: Make, *, each: int) -> None:
         self._make = make
         self._each = each
-        self._todo: SimpleQueue[tuple[float, Where, Sequence[Claimed]]] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[float, Where, Sequence[Claimed]] | None] = SimpleQueue()
         self._done: SimpleQueue[tuple[Where, Sequence[Report]]] = SimpleQueue()
         self._out: Counter[tuple[int, str]] = Counter()
         self._hired = 0
-        self._never = threading.Event()
+        self._closed = threading.Event()
 
     @property
     def out(self) -> int:
@@ -62,7 +62,7 @@ class Calls:
         self._out[_pair(where)] += 1
         self._todo.put((monotonic(), where, claims))
         if self.out > self._hired:
-            keep_doing(self._call, name=f"call {self._hired}", until=self._never)
+            keep_doing(self._call, name=f"call {self._hired}", until=self._closed)
             self._hired += 1
 
     def gather(self, timeout_s: float) -> Iterator[tuple[int, Sequence[Report]]]:
@@ -78,10 +78,18 @@ class Calls:
                 wait_until = min(wait_until, monotonic() + (LINGER_BATCH_S if len(reports) > 1 else LINGER_S))
                 yield where[0], reports
 
+    def close(self) -> None:
+        """Let the threads end, once no call is out."""
+        self._closed.set()
+        for _ in range(self._hired):
+            self._todo.put(None)
+        self._hired = 0
+
     def _call(self) -> float:
         """Make one call, as soon as there is one to make: the turn of each thread."""
-        claimed_at, where, claims = self._todo.get()
-        self._done.put((where, self._make(claimed_at, where, claims)))
+        if todo := self._todo.get():
+            claimed_at, where, claims = todo
+            self._done.put((where, self._make(claimed_at, where, claims)))
         return 0.0
 
 

@@ -91,6 +91,7 @@ class Sender:
         elif self._calls.out:
             self._gather(IDLE_S)
         else:
+            self._calls.close()
             self._drained.set()
             return IDLE_S
         return 0.0

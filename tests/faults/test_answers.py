@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from deadletter.outcome import Outcome
 from deadletter.store import read
@@ -22,9 +25,23 @@ from tests.worker.conftest import wait_until
 ORDERS = [f"ord-{n}" for n in range(12)]
 
 
+def warm_up(sqs: Burst, lambda_: Burst) -> None:
+    """Let both read what they know of their service, at a first call under a rule: that takes them seconds."""
+    config = Config(read_timeout=120, retries={"total_max_attempts": 1})
+    session = boto3.Session("sandbox", "sandbox", region_name=Sandbox.region)
+    queues = session.client("sqs", endpoint_url=sqs.url, config=config)
+    functions = session.client("lambda", endpoint_url=lambda_.url, config=config)
+    with closing(queues), closing(functions):
+        queues.list_queues()
+        functions.list_functions()
+
+
 @pytest.fixture(scope="module")
 def both(sandbox: Sandbox) -> Iterator[list[Burst]]:
     with bursts(sandbox.endpoint, sandbox.lambda_endpoint) as found:
+        for burst in found:
+            burst.become({**LOST, "operation": "NoSuchOperation"})
+        warm_up(*found)
         yield found
 
 

@@ -273,3 +273,14 @@ def test_while_the_database_is_away_answers_are_kept_and_nothing_is_sent_twice(
 
     assert outcomes(world.ended(redrive_id)) == {Outcome.SUCCEEDED: 30}
     assert set(target.counts.values()) == {1}
+
+
+def test_a_worker_that_has_ended_leaves_no_thread_behind(world: World) -> None:
+    world.store_failures(20)
+    world.targets[FUNCTION] = FakeTarget(succeeds, batch_size=1)
+    world.run_redrive()
+    before = threading.active_count()
+    assert world.worker().run(once=True)
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("call ")], 60.0)
+
+    wait_until(lambda: threading.active_count() <= before, 60.0)
