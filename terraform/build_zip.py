@@ -48,13 +48,14 @@ SERVICES = frozenset({
 })  # fmt: skip
 """What our code makes clients of; a test compares."""
 
-# A web server, a parser of C, parts of Powertools, databases that are not ours, certificates that certifi has; and what
-# developers need.
+# A web server and its debugger, a parser of C and the Python half of cffi (libraries need `_cffi_backend` alone), parts
+# of Powertools, databases that are not ours, certificates that certifi has; and what developers need.
 _NOT_NEEDED = (
     "waitress", "pycparser", "aws_lambda_powertools/event_handler", "aws_lambda_powertools/utilities/parser",
     "aws_lambda_powertools/utilities/auth_alpha", "zstandard/_cffi.*", "dialects/mysql", "dialects/oracle",
     "dialects/mssql", "sqlalchemy/ext/asyncio", "dateutil-zoneinfo.tar.gz", "integrations/django_*",
     "integrations/starlette_client", "integrations/httpx_client", "htmx-4*", "htmax-4*", "htmx-2.js",
+    "cffi", "zstandard/backend_cffi.py", "werkzeug/debug", "jsonpatch_cli.py", "*-stubs",
     "botocore/cacert.pem", "boto3/data", "aws_lambda_powertools/utilities/kafka", "utilities/feature_flags",
     "utilities/data_masking", "utilities/streaming", "examples-1.json.gz", "*.pyi", "tests", "test", "testing",
     "examples", "__pycache__", "RECORD", "INSTALLER",
@@ -85,9 +86,10 @@ def build(architecture: str, target: Path | None = None) -> Path:
 
 
 def _dependencies(architecture: str) -> Path:
-    """Return the folder of the installed, pruned and compiled dependencies; installed once for each lock."""
-    manner = repr((sorted(SERVICES), _NOT_NEEDED, GLIBC, sys.version_info[:3]))
-    known = hashlib.sha256(LOCKS[architecture].read_bytes() + manner.encode()).hexdigest()[:16]
+    """Return the folder of the installed, pruned and compiled dependencies; anew for another lock or pruning."""
+    known = hashlib.sha256(
+        LOCKS[architecture].read_bytes() + Path(__file__).read_bytes() + repr(sys.version_info[:3]).encode()
+    ).hexdigest()[:16]
     folder = CACHE / f"packages-{architecture}-{known}"
     if not folder.exists():
         making = CACHE / f"making-{architecture}-{os.getpid()}"
@@ -119,6 +121,8 @@ def _install(architecture: str, folder: Path) -> None:
 def _prune(folder: Path) -> None:
     for path in sorted(_matching(folder, _NOT_NEEDED), reverse=True):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    for path in folder.glob("*.dist-info/METADATA"):  # its version is asked for; below the headers stands a README
+        path.write_text(path.read_text("utf-8").partition("\n\n")[0] + "\n", "utf-8")
     for path in (folder / "botocore" / "data").iterdir():
         if path.is_dir() and path.name not in SERVICES:
             shutil.rmtree(path)

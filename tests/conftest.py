@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,12 @@ hypothesis.settings.load_profile("steady")
 def pytest_configure() -> None:
     """Close the network for the whole run."""
     allow_loopback_only()
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what is there for the whole run: thousands of tests and all their modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,10 @@ from tests.seed import seed
 NOW = datetime(2026, 11, 23, 3, 14, 7, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_passwords() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with as little work as Argon2 allows; `tests/unit/test_secrets.py` has the real parameters."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        yield
+    monkeypatch.setattr(secrets, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -214,7 +214,7 @@ def second_page(session: Session, chosen: EventFilter) -> str | None:
 
 def test_no_page_scans_the_events(sqlite_engine: Engine) -> None:
     with write(sqlite_engine) as session:
-        fill(session, 3_000)
+        fill(session, 600)
     with read(sqlite_engine) as session:
         for name, chosen in product(READS, FILTERS):
             with counted(sqlite_engine) as statements:

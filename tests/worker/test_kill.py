@@ -37,7 +37,7 @@ from tests.worker.conftest import CLOCK, wait_until
 
 pytestmark = pytest.mark.xdist_group("processes")
 
-KILLS = 10
+KILLS = 6
 ROOT = Path(__file__).parents[2]
 VISIBILITY_S = 1
 CHARGE = """
