@@ -17,7 +17,7 @@ from bench.sizes import SIZES, Size
 LARGE = ("pages", "search", "plan", "export", "bulk")
 """Measured together, on databases that grow: see `bench.large`."""
 
-TOPICS = ("demo", "collect", "redrive", "workers", "store", "fingerprints", "cold", *LARGE)
+TOPICS = ("demo", "collect", "preflight", "redrive", "workers", "store", "fingerprints", "cold", *LARGE)
 """Each of the others is a module `bench.<topic>` with `measure(size)`; imported when it is its turn."""
 
 
