@@ -114,14 +114,14 @@ locals {
   watched = merge(
     {
       for name, queue in { work = aws_sqs_queue.work.name, failures = aws_sqs_queue.failures.name } : "${name}-behind" => {
-        namespace  = "AWS/SQS"
-        metric     = "ApproximateAgeOfOldestMessage"
-        dimensions = { QueueName = queue }
-        statistic  = "Maximum"
-        periods    = 2
-        threshold  = 3600
-        silence    = "notBreaching"
-        why        = "Something has waited for an hour."
+        namespace               = "AWS/SQS"
+        metric                  = "ApproximateAgeOfOldestMessage"
+        dimensions              = { QueueName = queue }
+        statistic               = "Maximum"
+        periods                 = 2
+        threshold               = 3600
+        silence                 = "notBreaching"
+        why                     = "Something has waited for an hour."
       }
     },
     {
