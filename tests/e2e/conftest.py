@@ -58,7 +58,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page; the test fails if anything on it broke or was blocked by the content security policy."""
+    """Open a page; the test fails if anything on it broke or was blocked by the content security policy.
+
+    Ask for it after the console that it looks at: pages that poll must be closed before what answers them.
+    """
     opened: list[BrowserContext] = []
     broken: list[str] = []
 

@@ -43,7 +43,7 @@ def url(world: World) -> Iterator[str]:
 
 
 def test_pause_resume_another_pace_and_cancel_hold_within_a_second(
-    open_page: Callable[..., Page], world: World, url: str
+    world: World, url: str, open_page: Callable[..., Page]
 ) -> None:
     world.store_failures(2_000)
     target = world.targets[QUEUE] = FakeTarget(takes)

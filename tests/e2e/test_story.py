@@ -54,7 +54,7 @@ def redrive(page: Page, button: Locator, *, javascript: bool, canary: bool = Tru
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_night_from_the_first_look_to_the_report(
-    open_page: Callable[..., Page], product: Product, shop: Shop, *, javascript: bool
+    product: Product, shop: Shop, open_page: Callable[..., Page], *, javascript: bool
 ) -> None:
     shop.orders(ORDERS)
     assert shop.settled()
