@@ -65,7 +65,7 @@ def _row(box: Sandbox, name: str, settings: Settings) -> Row:
         target=target,
         open_records=aws.open_records,
         asked_by=BY,
-        settings=replace(settings, allowed_targets=(target.arn,)),
+        settings=replace(settings, allowed_targets=(target.arn,), allowed_accounts=frozenset({box.account})),
         now=datetime.now(UTC),
     )
     took_s = time.perf_counter() - at
@@ -95,7 +95,7 @@ def _check(engine: Engine, redrive_id: int) -> None:
         judged = session.scalars(items.order_by(models.RedriveItem.position)).all()
     wrong = [n for n, state in enumerate(judged) if state != STATES[n % 7]]
     if len(judged) != EVENTS or wrong:
-        message = f"Of {len(judged):,} events {len(wrong):,} were judged wrongly, the first at {wrong[:5]}."
+        message = f"Of {len(judged):,} events {len(wrong):,} were judged wrongly: {list(judged[:9])}."
         raise AssertionError(message)
 
 
