@@ -10,8 +10,9 @@ from console.forms import Form, read_rate, read_transform
 from console.sign_in.scope import check_selection
 from deadletter import redrive as use
 from deadletter.access import Permission
+from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
-from deadletter.redrive.editing import AsSentLast
+from deadletter.redrive.editing import AsSentLast, Edit
 
 
 def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
@@ -22,7 +23,7 @@ def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         Forbidden: Some of it came by sources that the asking person may not redrive.
     """
     check_selection(Permission.REDRIVE, chosen)
-    edit = AsSentLast() if form.get("payloads") == "edited" else read_transform(form)
+    edit = _read_edit(form)
     if edit:
         check_selection(Permission.EDIT, chosen)
     target = form.get("target", "").strip()
@@ -41,3 +42,13 @@ def plan(form: Form, chosen: EventFilter | Sequence[int]) -> int:
         settings=settings(),
         now=now(),
     )
+
+
+def _read_edit(form: Form) -> Edit | None:
+    """Return what changes the payloads: a transform, or what was sent last; None where nothing does."""
+    transform = read_transform(form)
+    if form.get("payloads") != "edited":
+        return transform
+    if transform:
+        raise BadInput("A transform changes the payloads as they failed; what was sent last cannot be meant as well.")
+    return AsSentLast()

@@ -115,15 +115,11 @@ def send(  # noqa: PLR0913 - one parameter an option
     They are chosen by group, by event, or by filter. The plan is shown before anything is sent. First goes a canary,
     whose outcomes are awaited; then twice as many each time, up to the full rate.
     """
-    if as_json and not (yes or dry_run):
-        raise BadInput("With --json nobody can be asked whether to start: add --yes or --dry-run, or leave --json out.")
-    if more_events and not events:
-        raise BadInput(f"{more_events[0]!r} is not expected. To send single events write: redrive send --event ID ...")
-    selection = read_selection(group, (*events, *more_events) if events else (), query)
+    _check_usage(asks=not (yes or dry_run), as_json=as_json, events=events, more=more_events)
+    selection = read_selection(group, (*events, *more_events), query)
     manner = _manner(0 if no_canary else canary, max_failures, concurrency, at, window)
-    edit = AsSentLast() if edited else parse_transform(edit_file.read()) if edit_file else None
     target = redrive.parse_target(target_arn) if target_arn else None
-    asked = Asked(selection, target, rate, invocation, manner, edit, skip_done)
+    asked = Asked(selection, target, rate, invocation, manner, _edit(edit_file, edited=edited), skip_done)
     with database() as (settings, engine):
         planned = _plan(engine, asked, settings)
         if dry_run:
@@ -134,6 +130,22 @@ def send(  # noqa: PLR0913 - one parameter an option
         row = _start(engine, planned, settings, originals=edited is False or not yes)
         row = _follow(engine, row, settings) if wait else row
     return _tell(row, settings, as_json=as_json)
+
+
+def _check_usage(*, asks: bool, as_json: bool, events: Sequence[str], more: Sequence[str]) -> None:
+    if as_json and asks:
+        raise BadInput("With --json nobody can be asked whether to start: add --yes or --dry-run, or leave --json out.")
+    if more and not events:
+        raise BadInput(f"{more[0]!r} is not expected. To send single events write: redrive send --event ID ...")
+
+
+def _edit(file: TextIO | None, *, edited: bool | None) -> Edit | None:
+    """Return what changes the payloads: a transform, or what was sent last; None where nothing does."""
+    if file and edited is not None:
+        raise BadInput("--edit changes the payloads as they failed. Leave out --edited and --originals, or --edit.")
+    if file:
+        return parse_transform(file.read())
+    return AsSentLast() if edited else None
 
 
 def _manner(canary: int, max_failures: str, concurrency: int | None, at: str | None, window: str | None) -> Manner:

@@ -101,11 +101,10 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         "selection": _as_data(selection),
         "invocation": invocation,
         "rate": rate,
-        "share": settings.share,
         "asked_by": asked_by.name,
         "planned_at": now,
-        "settle_s": DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s,
-    } | _columns(manner)
+    }
+    columns |= _columns(manner) | _pace(settings)
     redrive_id = make(engine, Asked(selection, choice, open_records, settings.approval, asked_by, now, columns))
     if listeners:
         note_reach(engine, redrive_id, listeners)
@@ -234,6 +233,12 @@ def _check(rate: float, invocation: str) -> None:
     check_rate(rate)
     if invocation not in INVOCATIONS:
         raise BadInput(f"The invocation is {invocation!r}, and must be one of: {', '.join(INVOCATIONS)}.")
+
+
+def _pace(settings: Settings) -> dict[str, Any]:
+    """Return what a redrive keeps of the settings as they are when it is planned."""
+    settle_s = DEFAULT_SETTLE_S if settings.settle_s is None else settings.settle_s
+    return {"share": settings.share, "settle_s": settle_s}
 
 
 def _columns(manner: Manner) -> dict[str, Any]:

@@ -4,18 +4,22 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from console import triage
 from console.api.blueprint import OPERATIONS, PREFIX
 from console.api.document import document, openapi_path
 from console.app import create_app
+from deadletter.outcome import Outcome
 from deadletter.settings import Settings
-from deadletter.store import read
-from deadletter.store.models import ApiAnswer, AuditEntry, Source
+from deadletter.store import read, write
+from deadletter.store.models import ApiAnswer, AuditEntry, Event, Source
+from deadletter.store.redrives.edits import list_edits
 from tests.console.api import Program
 from tests.console.people import Door
+from tests.factories import make_parsed, store_some
+from tests.store.redriving import OTHER, report, take, tell
 
 
 @pytest.fixture
@@ -290,3 +294,26 @@ def test_what_failed_by_our_own_fault_may_be_asked_again_with_its_key(
     assert (busy.status_code, busy.content_type, busy.headers["Retry-After"]) == (503, "application/problem+json", "5")
     assert ada.post(f"/groups/{group}/note", {"text": "a"}, key="k").status_code == 200
     assert [note["text"] for note in ada.get(f"/groups/{group}/notes").get_json()] == ["a"]
+
+
+def test_a_program_must_say_which_form_of_an_edited_event_is_sent(ada: Program, seeded: Engine) -> None:
+    with write(seeded) as session:
+        store_some(session, make_parsed(payload_text='{"order_id": "ord-1"}'))
+        chosen = {"events": [session.scalar(select(func.max(Event.id))) or 0]}
+    euros = '[{"op": "add", "path": "/currency", "value": "EUR"}]'
+    edited = ada.post("/redrives", chosen | {"transform": euros, "canary": 0}).get_json()
+    assert ada.post(f"/redrives/{edited['id']}/start", {"digest": edited["digest"]}).status_code == 200
+    (claimed,) = take(seeded, edited["id"], later_s=60.0)
+    failed = report(claimed, Outcome.FAILED_AGAIN, fingerprint=OTHER, error_type="KeyError", error_message="'a'")
+    tell(seeded, edited["id"], failed, later_s=61.0)
+
+    assert ada.post("/redrives", chosen | {"transform": euros, "payloads": "edited"}).status_code == 422
+    as_sent = ada.post("/redrives", chosen | {"payloads": "edited"}).get_json()
+    with read(seeded) as session:
+        (edit,) = list_edits(session, as_sent["id"]).rows
+    assert json.loads(edit.payload)["currency"] == "EUR"
+
+    plain = ada.post("/redrives", chosen).get_json()
+    path, digest = f"/redrives/{plain['id']}/start", plain["digest"]
+    assert ada.post(path, {"digest": digest}).status_code == 422
+    assert ada.post(path, {"digest": digest, "originals": True}).get_json()["status"] == "running"

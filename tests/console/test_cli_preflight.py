@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from sqlalchemy import Engine, func, select
 
 from console.cli import main
 from deadletter import aws
+from deadletter.outcome import Outcome, RedriveStatus
 from deadletter.preflight import KeyRules, Record, Rules, keys_of
 from deadletter.settings import Settings
 from deadletter.store import models, read, write
 from deadletter.store.redrives.edits import list_edits
-from tests.factories import ANYWHERE, FUNCTION, make_parsed, store_some
+from tests.factories import ANYWHERE, FUNCTION, NOW, make_parsed, store_some
 from tests.records import FakeRecords
+from tests.store.redriving import OTHER, report, show, take, tell
 
 Run = Callable[..., tuple[int, str, str]]
 SET = ("targets", "set", FUNCTION, "--table", "t", "--prefix", "orders-capture.app.handle", "--key-path", "order_id")
@@ -106,6 +109,46 @@ def test_a_file_edits_what_is_sent(run: Run, tmp_path: Path, sqlite_engine: Engi
     with read(sqlite_engine) as session:
         (edit,) = list_edits(session, 1).rows
     assert edit.payload == '{"order_id": "ord-1", "amount": 18.40, "currency": "EUR"}'
+
+
+@pytest.fixture
+def sent_edited(run: Run, tmp_path: Path, sqlite_engine: Engine, event_id: int) -> int:
+    """An event that was sent in euros, and failed again."""
+    patch = tmp_path / "euros.json"
+    patch.write_text('[{"op": "add", "path": "/currency", "value": "EUR"}]')
+    assert run("send", "--event", event_id, "--edit", patch, "--yes", "--no-canary")[0] == 0
+    later_s = (datetime.now(UTC) - NOW).total_seconds() + 60
+    (claimed,) = take(sqlite_engine, 1, later_s=later_s)
+    failed = report(claimed, Outcome.FAILED_AGAIN, fingerprint=OTHER, error_type="KeyError", error_message="'a'")
+    tell(sqlite_engine, 1, failed, later_s=later_s + 1)
+    return event_id
+
+
+def test_a_script_must_say_which_form_of_an_edited_event_is_sent(
+    run: Run, sqlite_engine: Engine, sent_edited: int
+) -> None:
+    code, _, err = run("send", "--event", sent_edited, "--yes")
+    assert code == 2
+    assert "--originals, or --edited" in err
+    assert show(sqlite_engine, 2).status is RedriveStatus.CANCELLED
+
+    assert run("send", "--event", sent_edited, "--edited", "--dry-run")[0] == 0
+    with read(sqlite_engine) as session:
+        (edit,) = list_edits(session, 3).rows
+    assert json.loads(edit.payload)["currency"] == "EUR"
+
+    assert run("send", "--event", sent_edited, "--originals", "--yes")[0] == 0
+    assert show(sqlite_engine, 4).edit is None
+
+
+def test_an_edit_and_a_form_that_was_sent_before_are_not_chosen_at_once(
+    run: Run, tmp_path: Path, event_id: int
+) -> None:
+    patch = tmp_path / "patch.json"
+    patch.write_text('[{"op": "add", "path": "/currency", "value": "EUR"}]')
+    code, _, err = run("send", "--event", event_id, "--edit", patch, "--edited", "--yes")
+    assert code == 2
+    assert "Leave out --edited and --originals, or --edit" in err
 
 
 def test_a_file_that_is_no_transform_is_refused(run: Run, tmp_path: Path, event_id: int) -> None:

@@ -141,24 +141,30 @@ def test_the_worker_observes_and_stops_when_it_is_paused_and_when_it_is_removed(
 
 
 def test_a_running_worker_follows_pause_and_resume(world: World) -> None:
-    source = world.add_source()
-    world.start()
-    source.put(*messages(1))
+    paused, other = world.add_source(), world.add_source("other-dlq")
+    world.start(receive_wait_s=0.05)
+    paused.put(*messages(1))
     wait_until(lambda: stored(world) == 1)
     with write(world.engine) as session:
         pause(session, row_of(world).id, by=ADA, now=NOW)
-    receives = -1
+    wait_until(lambda: rests(paused, while_read=other))
 
-    def rests() -> bool:
-        nonlocal receives
-        before, receives = receives, source.receives
-        return before == receives
+    paused.put(*messages(1))
+    other.put(*messages(1))
+    wait_until(lambda: stored(world) == 2)
+    assert rests(paused, while_read=other)
+    assert len(paused.visible) == 1
 
-    wait_until(rests)
-    source.put(*messages(1))
     with write(world.engine) as session:
         resume(session, row_of(world).id, by=ADA, now=NOW)
-    wait_until(lambda: stored(world) == 2)
+    wait_until(lambda: stored(world) == 3)
+
+
+def rests(source: FakeSource, *, while_read: FakeSource) -> bool:
+    """Return whether nobody receives from *source* while another is received from ten times."""
+    before, others = source.receives, while_read.receives
+    wait_until(lambda: while_read.receives >= others + 10)
+    return source.receives == before
 
 
 def listing(world: World, mode: str | None = None, page: int = 1_000) -> tuple[FakeObjects, ObjectVisit]:
