@@ -24,7 +24,7 @@ MANY = 256
 """Calls out at once, to all targets, that a worker shares out: as many as boto3 keeps connections."""
 
 Make = Callable[[float, Where, Sequence[Claimed]], Sequence[Report]]
-"""Makes one call with what was claimed at a moment of `time.monotonic`; never raises."""
+"""Makes one call with what was claimed at a moment of `time.monotonic`; must not raise: what was sent is not known."""
 
 
 class Calls:
@@ -89,7 +89,11 @@ class Calls:
         """Make one call, as soon as there is one to make: the turn of each thread."""
         if todo := self._todo.get():
             claimed_at, where, claims = todo
-            self._done.put((where, self._make(claimed_at, where, claims)))
+            reports: Sequence[Report] = []
+            try:
+                reports = self._make(claimed_at, where, claims)
+            finally:  # whatever goes wrong, the place is free again; what nobody reports on is unknown, by its lease
+                self._done.put((where, reports))
         return 0.0
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from deadletter.errors import SourceError
 from deadletter.event import BUCKET_ARN, ObjectRef, ReceivedMessage, name_of
@@ -37,6 +38,7 @@ SEND_S = 960
 MOST_TRIES = 10
 """How often a message that somebody else has in hand is looked for."""
 
+_NO_DATABASE = "The database did not say where its message was left, just before sending; the log has the reason."
 _KEPT_S = 3.0
 _A_SECOND = 100
 _BATCH = 10
@@ -90,8 +92,12 @@ class Takers:
         """
         if not any(claimed.left for claimed in claims):
             return do(claims)
-        with read(self._engine) as session:
-            left = left_messages(session, [claimed.event_id for claimed in claims])
+        try:
+            with read(self._engine) as session:
+                left = left_messages(session, [claimed.event_id for claimed in claims])
+        except SQLAlchemyError:
+            log.warning("where events were left cannot be read", exc_info=True)
+            return [unsent(claimed, because=_NO_DATABASE) for claimed in claims]
         taken: dict[int, ReceivedMessage | ObjectRef] = {}
         reports = [report for arn, some in _by_source(claims, left).items() for report in self._take(arn, some, taken)]
         held_up = {report.event_id for report in reports}
@@ -202,8 +208,8 @@ class Takers:
         for arn, some in by_source.items():
             try:
                 self._settle_source(arn, some, sent & some.keys())
-            except SourceError:
-                log.warning("sent, but left where it lay", exc_info=True, extra={"arn": arn, "events": list(some)})
+            except (SourceError, SQLAlchemyError):
+                log.warning("sent, and perhaps left there", exc_info=True, extra={"arn": arn, "events": list(some)})
 
     def _settle_source(self, arn: str, taken: Mapping[int, ReceivedMessage | ObjectRef], sent: Collection[int]) -> None:
         objects = {event_id: each for event_id, each in taken.items() if isinstance(each, ObjectRef)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from deadletter.event import ReceivedMessage, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import Outcome
+from deadletter.redrive import taking
 from deadletter.store import read, write
 from deadletter.store.queries import list_events
 from deadletter.store.redrives.rows import list_items
@@ -14,7 +16,7 @@ from deadletter.store.rows import EventRow, ItemRow
 from deadletter.store.sources import add_source
 from tests.factories import ADA, FUNCTION, NOW, QUEUE, make_message
 from tests.fakes import FakeObjects, FakeSource, FakeTarget, fails, succeeds
-from tests.worker.conftest import World
+from tests.worker.conftest import World, outcomes, wait_until
 
 
 def observe(world: World, count: int) -> FakeSource:
@@ -119,6 +121,26 @@ def test_one_event_out_of_many_leaves_the_others_visible(world: World) -> None:
 
     assert world.show(redrive_id).succeeded == 1
     assert (len(source.visible), source.hidden) == (39, {})
+
+
+@pytest.mark.parametrize("step", ["left_messages", "note_taken"])
+def test_a_database_that_is_away_before_or_after_a_call_loses_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    observe(world, 2)
+    real, away = getattr(taking, step), iter([OperationalError("SELECT 1", {}, Exception("it is away"))])
+
+    def goes_wrong_once(*args: object) -> object:
+        if error := next(away, None):
+            raise error
+        return real(*args)
+
+    monkeypatch.setattr(taking, step, goes_wrong_once)
+    target = world.targets[FUNCTION] = FakeTarget(succeeds)
+    redrive_id = world.run_redrive()
+    world.start()
+    wait_until(lambda: outcomes(world.show(redrive_id)) == {Outcome.SUCCEEDED: 2})
+    assert len(target.received) == 2
 
 
 def test_once_the_source_is_collected_our_copy_is_sent(world: World) -> None:
