@@ -127,10 +127,28 @@ def _cidr(given: Json, value: object) -> bool | None:
 
 
 def _like(value: str, wanted: str) -> bool:
-    """Return whether *value* is like *wanted*, in which an asterisk is any text, and one behind a backslash itself."""
-    parts = re.split(r"(\\[*\\]|\*)", wanted)
-    made = "".join(".*" if part == "*" else re.escape(part[1:] if part in {"\\*", "\\\\"} else part) for part in parts)
-    return re.fullmatch(made, value, re.DOTALL) is not None
+    """Return whether *value* is like *wanted*, in which an asterisk is any text, and one behind a backslash itself.
+
+    The text between two asterisks is taken where it comes first: that loses no match, and no text takes long.
+    """
+    first, *rest = _between_asterisks(wanted)
+    if not rest:
+        return value == first
+    at = len(first) if value.startswith(first) else -1
+    for part in rest[:-1]:
+        found = value.find(part, at) if at >= 0 else -1
+        at = found + len(part) if found >= 0 else -1
+    return at >= 0 and value.endswith(rest[-1]) and len(value) - len(rest[-1]) >= at
+
+
+def _between_asterisks(wanted: str) -> list[str]:
+    parts = [""]
+    for part in re.split(r"(\\[*\\]|\*)", wanted):
+        if part == "*":
+            parts.append("")
+        else:
+            parts[-1] += part[1:] if part in {"\\*", "\\\\"} else part
+    return parts
 
 
 _COMPARE: Mapping[str, Callable[..., bool]] = {

@@ -37,7 +37,10 @@ def joined(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ValuePattern:
-    """What a secret looks like; `steps` is the most that it takes from one character, `needs` what must be there."""
+    """What a secret, or its name, looks like.
+
+    `steps` is the most that it takes from one character, `needs` what must be there.
+    """
 
     pattern: re.Pattern[str]
     steps: int
@@ -49,7 +52,7 @@ class SecretRules:
     """The house's own rules."""
 
     keys: frozenset[str] = frozenset()
-    names: tuple[re.Pattern[str], ...] = ()
+    names: tuple[ValuePattern, ...] = ()
     values: tuple[ValuePattern, ...] = ()
     _joined: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -61,20 +64,28 @@ class SecretRules:
         """Return whether what stands under *key* is a secret by these rules."""
         if not (self._joined or self.names):
             return False
-        return joined(key) in self._joined or any(name.search(key[-200:]) for name in self.names)
+        return joined(key) in self._joined or any(name.pattern.search(key) for name in self.names)
+
+    def steps_for(self, key: str) -> int:
+        """Return the most steps that it takes to look at *key*."""
+        return len(key) * sum(name.steps for name in self.names)
 
 
 class Masking:
     """The rules on one document: they may take `MOST_WORK` steps, and what comes after those is masked unseen."""
 
     def __init__(self, rules: SecretRules) -> None:
-        self.is_secret = rules.is_secret
-        self._values = rules.values
+        self._rules = rules
         self._left = MOST_WORK
+
+    def is_secret(self, key: str) -> bool:
+        """Return whether what stands under *key* is a secret, or nobody can look any more."""
+        self._left -= self._rules.steps_for(key)
+        return self._left < 0 or self._rules.is_secret(key)
 
     def cut(self, text: str) -> str:
         """Return *text* with a mask in the place of each value that a pattern finds."""
-        for value in self._values:
+        for value in self._rules.values:
             if all(character in text for character in value.needs):
                 self._left -= len(text) * value.steps
                 if self._left < 0:
@@ -94,7 +105,7 @@ def read_rules(keys: Iterable[str], names: str, values: str) -> SecretRules:
     """
     name_patterns = _read(names, "REDRIVE_SECRET_KEY_PATTERNS")
     value_patterns = _read(values, "REDRIVE_SECRET_VALUES")
-    return SecretRules(frozenset(keys), tuple(each.pattern for each in name_patterns), tuple(value_patterns))
+    return SecretRules(frozenset(keys), tuple(name_patterns), tuple(value_patterns))
 
 
 def _read(text: str, setting: str) -> list[ValuePattern]:

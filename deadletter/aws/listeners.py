@@ -8,6 +8,8 @@ from typing import Any
 
 from deadletter.aws.clients import Purpose, client_for
 from deadletter.aws.trouble import ERRORS, lookup_error
+from deadletter.errors import LookupRefused
+from deadletter.event import name_of
 from deadletter.ports import Rule
 
 MOST_PAGES = 20
@@ -64,3 +66,6 @@ def _all(listing: _Listing, arn: str, given: Mapping[str, str]) -> Iterator[Mapp
         if not answer.get("NextToken"):
             return
         asked["NextToken"] = answer["NextToken"]
+    raise LookupRefused(
+        f"{name_of(arn)} has more {listing.items.lower()} than {MOST_PAGES} pages, and no more are read."
+    )

@@ -23,7 +23,7 @@ from deadletter.store.redrives import reach
 MOST_EVENTS = 100
 """Events of a plan whose match with a bus's rules is looked at."""
 MOST_RULES = 50
-"""Rules whose targets are read: one call each."""
+"""Rules whose targets are read: one call each. Where more match, the plan says that and names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,12 @@ def _rules_reached(arn: str, events: Sequence[Mapping[str, Json]], listeners: Li
     rules = [rule for rule in listeners.rules(arn) if rule.pattern is not None]
     told = [(rule, [matches(rule.pattern or "", event) for event in events]) for rule in rules]
     hit = [(rule, found) for rule, found in told if not rule.off and any(each is not False for each in found)]
-    reached = [_reached(arn, rule, found, listeners) for rule, found in hit[:MOST_RULES]]
+    if len(hit) > MOST_RULES:
+        raise LookupRefused(
+            f"{len(hit):,} of its rules match some of these events, or may, and the targets of {MOST_RULES} at most "
+            "are read. Look at them in the EventBridge console."
+        )
+    reached = [_reached(arn, rule, found, listeners) for rule, found in hit]
     return Reach(reached, len(rules) - len(reached), len(events))
 
 

@@ -99,3 +99,11 @@ def test_nobody_is_asked_for_a_plan_that_reaches_only_the_one_that_failed(engine
     (line,) = plan(engine, listeners=listeners).targets
     assert "reach" not in line
     assert listeners.asked == []
+
+
+def test_more_rules_than_are_read_are_said_and_none_is_named(engine: Engine) -> None:
+    store_orders(engine, 1)
+    listeners = FakeListeners([rule(f"r{n}", {"source": ["shop"]}) for n in range(51)])
+    found = reach(engine, BUS, listeners)
+    assert found["reached"] == []
+    assert found["error"].startswith("51 of its rules match")

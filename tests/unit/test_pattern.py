@@ -1,6 +1,7 @@
 """Which rules of a bus an event matches: as AWS's guide says, and where that is not known, that it is not."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ EVENT = {
         ({"detail-type": [{"equals-ignore-case": "ORDER PLACED"}]}, True),
         ({"source": [{"wildcard": "shop.*ers"}]}, True),
         ({"source": [{"wildcard": "shop\\*"}]}, False),
+        ({"source": [{"wildcard": "*shop.*s"}]}, True),
+        ({"source": [{"wildcard": "shop.orders*orders"}]}, False),
         ({"detail": {"state": [{"anything-but": "open"}]}}, False),
         ({"detail": {"state": [{"anything-but": ["closed", "gone"]}]}}, True),
         ({"detail": {"state": [{"anything-but": {"prefix": "cl"}}]}}, True),
@@ -88,3 +91,15 @@ def test_what_a_bus_would_not_take_is_no_event_and_what_it_sets_itself_is_left_o
     assert [as_put(text) for text in ("", "[]", '{"detail": {}}', '{"source": "s"}')] == [None] * 4
     put = as_put('{"id": "1", "time": "t", "source": "s", "detail-type": "d", "detail": {"a": 1}}')
     assert put == {"source": "s", "detail-type": "d", "detail": {"a": 1}, "resources": []}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "*"]), max_size=6), st.text("ab", max_size=8))
+def test_a_wildcard_matches_what_the_same_regular_expression_does(wanted: list[str], value: str) -> None:
+    same = "".join(".*" if part == "*" else part for part in wanted)
+    expected = re.fullmatch(same, value) is not None
+    assert matches(json.dumps({"source": [{"wildcard": "".join(wanted)}]}), {"source": value}) is expected
+
+
+def test_a_wildcard_takes_no_long_look_at_a_hostile_text() -> None:
+    pattern = json.dumps({"source": [{"wildcard": "*a" * 60 + "b"}]})
+    assert matches(pattern, {"source": "a" * 100_000}) is False

@@ -82,6 +82,17 @@ def test_what_no_pattern_had_the_steps_for_is_masked_unseen() -> None:
     assert time.monotonic() - began < 60
 
 
+def test_names_that_no_pattern_had_the_steps_for_hide_what_stands_under_them() -> None:
+    rules = read_rules([], r"(?i)x.{0,40}y.{0,40}z", "")
+    (name,) = rules.names
+    key = "x" * 1_000
+    most = MOST_WORK // (name.steps * len(key))
+    began = time.monotonic()
+    masked = redact_json({f"{key}{n}": "shown" for n in range(most + 2)}, rules)
+    assert set(masked.values()) == {"shown", MASK}
+    assert time.monotonic() - began < 60
+
+
 @settings(max_examples=40)
 @given(
     st.recursive(
