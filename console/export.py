@@ -1,4 +1,4 @@
-"""Events as CSV and NDJSON, one at a time: however many there are, one is in memory. Secrets are masked.
+"""Events as CSV and NDJSON, some at a time: however many there are, a hundred are in memory. Secrets are masked.
 
 Both formats have the same keys, `COLUMNS`. Times are ISO 8601 in UTC. CSV goes to spreadsheets, so a cell that
 one would run as a formula is given an apostrophe in front (`defused`), and what a terminal would obey or a reader
@@ -8,55 +8,41 @@ would not see is named (`[U+001B]`); NDJSON goes to programs and is exact.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
+from json.encoder import encode_basestring_ascii
 
 from console.format import visible
 from console.plain import iso
-from deadletter.event import Json, ReceivedMessage
-from deadletter.jsontext import decode
-from deadletter.parse import parse_message
+from deadletter.event import Json
+from deadletter.harmless import Harmless
+from deadletter.parse.payload import payload_of
 from deadletter.redact import redact_json, redact_text
 from deadletter.secret_rules import NO_RULES, SecretRules
-from deadletter.store.rows import EventRow, ExportRow
+from deadletter.store.instant import from_micros
+from deadletter.store.rows import ExportRow
 
-_FACTS: Mapping[str, Callable[[EventRow], object]] = {
-    "event_id": lambda event: event.id,
-    "group_id": lambda event: event.group_id,
-    "cause": lambda event: event.group_title,
-    "status": lambda event: event.status,
-    "source": lambda event: event.source_name,
-    "producer": lambda event: event.producer,
-    "label": lambda event: event.label,
-    "request_id": lambda event: event.request_id,
-    "function": lambda event: event.function_name,
-    "function_arn": lambda event: event.function_arn,
-    "qualifier": lambda event: event.qualifier,
-    "condition": lambda event: event.condition,
-    "invoke_count": lambda event: event.invoke_count,
-    "error_type": lambda event: event.error_type,
-    "error_message": lambda event: event.error_message,
-    "occurred_at": lambda event: event.occurred_at,
-    "last_failed_at": lambda event: event.last_failed_at,
-    "collected_at": lambda event: event.collected_at,
-    "failures": lambda event: event.failures,
-    "last_outcome": lambda event: event.last_outcome,
-    "redrive_id": lambda event: event.redrive_id,
-    "target_kind": lambda event: event.target_kind,
-    "target_arn": lambda event: event.target_arn,
-    "redrivable": lambda event: event.redrivable,
-    "reason": lambda event: event.reason,
-    "truncated": lambda event: event.truncated,
-}
-_FREE_TEXT = frozenset({"cause", "label", "error_type", "error_message", "condition", "reason"})
-COLUMNS = (*_FACTS, "payload", "payload_text")
+COLUMNS = (
+    *("event_id", "group_id", "cause", "status", "source", "producer", "label", "request_id"),
+    *("function", "function_arn", "qualifier", "condition", "invoke_count", "error_type", "error_message"),
+    *("occurred_at", "last_failed_at", "collected_at", "failures", "last_outcome", "redrive_id"),
+    *("target_kind", "target_arn", "redrivable", "reason", "truncated", "payload", "payload_text"),
+)
 """`payload` is the event as JSON; `payload_text` is it where it is no JSON (one of the two is empty, or both)."""
 
 _LINES_AT_ONCE = 100
+_REMEMBERED = 2_048
+"""Texts that most events share with others (causes, functions, errors) are masked and written once."""
+
+_NDJSON_LINE = "{" + ", ".join(f'"{name}": %s' for name in COLUMNS) + "}\n"
+_OPENING = frozenset("{[")
+_LINE_ENDS = str.maketrans("\r\n", "  ")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _UNSEEN = "\ufeff\u200b\u2060"
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _MOVES = ("\t", "\r", "\n")
@@ -72,9 +58,9 @@ class Stream(StrEnum):
 
 def export(rows: Iterable[ExportRow], stream: Stream, *, secrets: SecretRules = NO_RULES) -> Iterator[str]:
     """Yield *rows* as text, some lines at a time, secrets masked; the CSV begins with its header."""
-    records = (_record(row, secrets) for row in rows)
-    lines = _csv_lines(records) if stream is Stream.CSV else _ndjson_lines(records)
-    return _in_blocks(lines)
+    if stream is Stream.CSV:
+        return _csv_blocks(iter(rows), _Csv(secrets))
+    return _ndjson_blocks(iter(rows), _Ndjson(secrets))
 
 
 def defused(cell: str) -> str:
@@ -88,63 +74,112 @@ def defused(cell: str) -> str:
     return f"'{cell}" if runs and not _NUMBER.fullmatch(bare.rstrip()) else cell
 
 
-def _record(row: ExportRow, secrets: SecretRules) -> dict[str, Json]:
-    record: dict[str, Json] = {name: _fact(read(row.event)) for name, read in _FACTS.items()}
-    for name in _FREE_TEXT:
-        if record[name]:
-            record[name] = redact_text(record[name], secrets)
-    return record | _payload(row, secrets)
+class _Writer:
+    """Writes values as one stream has them, masked."""
+
+    nothing = ""
+
+    def __init__(self, secrets: SecretRules) -> None:
+        self._secrets = secrets
+        self._harmless = Harmless(secrets)
+        self._known = lru_cache(_REMEMBERED)(self._text)
+        self._shared = lru_cache(_REMEMBERED)(self._masked)
+        self._moment = lru_cache(_REMEMBERED)(lambda micros: self._text(iso(from_micros(micros))))
+
+    def cells(self, row: ExportRow) -> tuple[object, ...]:
+        """Return what stands under each of `COLUMNS`; what is the same in many events is remembered."""
+        known, shared, moment = self._known, self._shared, self._moment
+        label, message = self._texts(row.label, row.error_message)
+        return (
+            *(row.id, row.group_id, shared(row.group_title), known(row.status), known(row.source_name)),
+            *(known(row.producer), label, self._text(row.request_id), known(row.function_name)),
+            *(known(row.function_arn), known(row.qualifier), shared(row.condition), self._number(row.invoke_count)),
+            *(shared(row.error_type), message, moment(row.occurred_at)),
+            *(moment(row.last_failed_at), moment(row.collected_at), row.failures, known(row.last_outcome)),
+            *(self._number(row.redrive_id), known(row.target_kind), known(row.target_arn), known(row.redrivable)),
+            *(shared(row.reason), "true" if row.truncated else "false", *self._payload(row)),
+        )
+
+    def _number(self, number: int | None) -> int | str:
+        return self.nothing if number is None else number
+
+    def _texts(self, label: str | None, message: str | None) -> tuple[str, str]:
+        """Write what is another text in every event; both are looked at at once."""
+        if label and message and message[0].isalnum() and self._harmless.is_text(f"{label}\n{message}"):
+            return self._text(label), self._text(message)
+        return self._masked(label), self._masked(message)
+
+    def _masked(self, text: str | None) -> str:
+        if text is None or self._harmless.is_text(text):
+            return self._text(text)
+        return self._text(redact_text(text, self._secrets))
+
+    def _payload(self, row: ExportRow) -> tuple[str, str]:
+        """Return the payload as JSON, and as text: one of them is nothing, or both."""
+        found = payload_of(row.record_producer, row.body, row.attributes, row.message_attributes)
+        if found is None:
+            return self.nothing, self.nothing
+        if not found.is_json:
+            return self.nothing, self._masked(found.text)
+        if self._harmless.is_json(found.text):
+            return self._json(found.text.strip()), self.nothing
+        if self._harmless.is_value(found.text, found.value):
+            return self._value(found.value), self.nothing
+        return self._value(redact_json(found.value, self._secrets)), self.nothing
+
+    def _text(self, text: str | None) -> str:
+        raise NotImplementedError
+
+    def _json(self, text: str) -> str:
+        """Write JSON, which has no escapes, as it stands."""
+        raise NotImplementedError
+
+    def _value(self, value: Json) -> str:
+        raise NotImplementedError
 
 
-def _fact(value: object) -> Json:
-    return iso(value) if isinstance(value, datetime) else value
+class _Csv(_Writer):
+    def _text(self, text: str | None) -> str:
+        if not text or (text.isprintable() and text[0].isalnum()):
+            return text or ""
+        return defused(visible(text))
+
+    def _json(self, text: str) -> str:
+        return text if text.isprintable() and text[0] in _OPENING else self._text(text)
+
+    def _value(self, value: Json) -> str:
+        return self._text(json.dumps(value, ensure_ascii=False))  # for people: no escapes but those of JSON itself
 
 
-def _payload(row: ExportRow, secrets: SecretRules) -> dict[str, Json]:
-    main = row.main
-    text = parse_message(
-        ReceivedMessage(main.message_id, main.body, main.attributes, main.message_attributes)
-    ).payload_text
-    if text is None:
-        return {"payload": None, "payload_text": None}
-    is_json, value = decode(text)
-    if is_json:
-        return {"payload": redact_json(value, secrets), "payload_text": None}
-    return {"payload": None, "payload_text": redact_text(text, secrets)}
+class _Ndjson(_Writer):
+    nothing = "null"
 
-
-def _ndjson_lines(records: Iterable[Mapping[str, Json]]) -> Iterator[str]:
     # ASCII: a lone surrogate in a payload has no UTF-8, and its escape is exact.
-    return (json.dumps(record) + "\n" for record in records)
+    def _text(self, text: str | None) -> str:
+        return "null" if text is None else encode_basestring_ascii(text)
+
+    def _json(self, text: str) -> str:
+        if not text.isascii():
+            text = _BEYOND_ASCII.sub(lambda found: encode_basestring_ascii(found[0])[1:-1], text)
+        return text.translate(_LINE_ENDS) if "\n" in text or "\r" in text else text
+
+    def _value(self, value: Json) -> str:
+        return json.dumps(value)
 
 
-def _csv_lines(records: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
-    for record in records:
-        yield writer.writerow([_cell(record[name]) for name in COLUMNS])
+def _csv_blocks(rows: Iterator[ExportRow], writer: _Csv) -> Iterator[str]:
+    file = io.StringIO(newline="")
+    lines = csv.writer(file)
+    lines.writerow(COLUMNS)
+    while some := list(islice(rows, _LINES_AT_ONCE)):
+        lines.writerows(map(writer.cells, some))
+        yield file.getvalue()
+        file.seek(0)
+        file.truncate()
+    if block := file.getvalue():  # the header of no events
+        yield block
 
 
-class _Echo:
-    """A file whose `write` hands back the line, so that `writerow` returns it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _cell(value: Json) -> object:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case int():
-            return value
-        case str():
-            return defused(visible(value))
-    return defused(visible(json.dumps(value, ensure_ascii=False)))  # for people: no escapes but those of JSON itself
-
-
-def _in_blocks(lines: Iterator[str]) -> Iterator[str]:
-    while block := "".join(islice(lines, _LINES_AT_ONCE)):
+def _ndjson_blocks(rows: Iterator[ExportRow], writer: _Ndjson) -> Iterator[str]:
+    while block := "".join(_NDJSON_LINE % writer.cells(row) for row in islice(rows, _LINES_AT_ONCE)):
         yield block

@@ -78,6 +78,15 @@ def decode(text: str) -> tuple[bool, object]:
         return False, None
 
 
+def decode_from(text: str, start: int) -> tuple[int, object] | None:
+    """Return where the value that begins at *start* ends, and the value; None for what `decode` would not hold."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return (end, value) if _is_shallow(text[start:end]) else None
+
+
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 

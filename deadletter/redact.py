@@ -37,7 +37,9 @@ _TOKEN = re.compile(
     r"|(?P<scalar>[\w.+-]++)|(?P<between>[ \t\n\r:,]++)",
     re.DOTALL,
 )
-_KEY = re.compile(r"(?<![\w.-])([\w.-]++)\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
+KEY = re.compile(r"(?<![\w.-])([\w.-]++)\\{0,64}[\"']?\s{0,3}[=:]\s{0,3}")
+"""A name and the sign after it: what stands in a text before a value, wherever it is no JSON."""
+
 _BARE = re.compile(r"""[^\s"',;&}\])\\]+""")
 _VALUE = re.compile(
     r"""(?:Bearer|Basic|Digest|Token)\s+[^\s"',;]+"""
@@ -203,7 +205,7 @@ def _redact_pairs(text: str, rules: Masking) -> str:
 
 def _secret_values(text: str, rules: Masking) -> Iterator[tuple[int, int]]:
     end = 0
-    for key in _KEY.finditer(text):
+    for key in KEY.finditer(text):
         if key.end() >= end and _is_secret(key[1], rules):
             end = _end_of_value(text, key.end())
             yield key.end(), end

@@ -8,6 +8,7 @@ from typing import Any
 
 from deadletter.event import Producer, Redrivable
 from deadletter.outcome import EventStatus, Outcome, RedriveStatus
+from deadletter.store.instant import micros
 from deadletter.store.rows import (
     EventDetail,
     EventRow,
@@ -209,6 +210,15 @@ def make_facts(**given: Any) -> ReportFacts:
     return ReportFacts(**facts | given)
 
 
-def make_export_row(body: str | None = None, **event: Any) -> ExportRow:
-    main = make_record_row() if body is None else make_record_row(body=body)
-    return ExportRow(event=make_event_row(**event), main=main)
+def make_export_row(body: str | None = None, **given: Any) -> ExportRow:
+    event = make_event_row()
+    facts: dict[str, Any] = {name: getattr(event, name) for name in ExportRow._fields if hasattr(event, name)}
+    facts |= {name: micros(getattr(event, name)) for name in ("occurred_at", "last_failed_at", "collected_at")}
+    facts |= {
+        "record_id": 90,
+        "record_producer": Producer.LAMBDA_DESTINATION,
+        "attributes": "{}",
+        "message_attributes": "{}",
+        "body": make_body() if body is None else body,
+    }
+    return ExportRow(**facts | given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -26,12 +26,17 @@ LOCK_TIMEOUT_S = 10
 
 _ATTEMPTS = 6
 _POOL = {"hide_parameters": True, "pool_size": 10, "max_overflow": 30}
+_CACHE = -32_768
+"""32 MiB: below zero SQLite counts in KiB."""
+
+_SMALL_CACHE = -4_096
+
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",  # first, since the next may have to wait
     "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA cache_size = -32768",  # 32 MiB: below zero SQLite counts in KiB
+    f"PRAGMA cache_size = {_CACHE}",
 )
 
 
@@ -145,3 +150,19 @@ def _patiently(act: Callable[[], object], error: type[Exception]) -> None:
         else:
             return
     act()
+
+
+@contextmanager
+def small_cache(session: Session) -> Iterator[None]:
+    """Let SQLite keep 4 MiB at most of what is read within: each page once, and so none again. PostgreSQL is left."""
+    if is_postgres(session):
+        yield
+        return
+    driver = cast("sqlite3.Connection", session.connection().connection.driver_connection)
+    _run(driver, f"PRAGMA cache_size = {_SMALL_CACHE}")
+    try:
+        yield
+    finally:
+        # The driver's own: whoever stops in the middle may have closed the session by now.
+        with suppress(sqlite3.Error):
+            _run(driver, f"PRAGMA cache_size = {_CACHE}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -19,12 +19,10 @@ from deadletter.store.cursors import read_cursor, write_cursor
 from deadletter.store.instant import from_micros, micros
 from deadletter.store.models import Event, Group, GroupSource, Lookup, Record, Source
 from deadletter.store.redrives.rows import items_of_event
-from deadletter.store.rows import Count, EventDetail, EventRow, ExportRow, LookupRow, Page, RecordRow
+from deadletter.store.rows import Count, EventDetail, EventRow, LookupRow, Page, RecordRow
 from deadletter.store.selection import came_by, event_conditions, group_conditions
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-_EXPORTED_AT_ONCE = 1_000
-_EXPORTED_BYTES = 8 * 2**20
 
 
 def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = None, limit: int = 50) -> Page[EventRow]:
@@ -40,9 +38,9 @@ def list_events(session: Session, chosen: EventFilter, *, cursor: str | None = N
     if chosen.text is not None:
         found = _hits(session, chosen, last_id, limit + 1)
     else:
-        query = _soonest(session, chosen) if order == "expires" else _latest(session, chosen)
+        query = in_order(session, chosen, _rows())
         if value is not None and last_id is not None:
-            query = query.where(_before(chosen, value, last_id))
+            query = query.where(after(chosen, value, last_id))
         found = session.execute(query.limit(limit + 1)).mappings().all()
     rows = [_event_row(row) for row in found]
     return Page(rows[:limit], _cursor(order, rows[limit - 1]) if len(rows) > limit else None)
@@ -100,43 +98,14 @@ def get_event(session: Session, event_id: int) -> EventDetail:
     )
 
 
-def iter_events(session: Session, chosen: EventFilter) -> Iterator[ExportRow]:
-    """Yield all events that *chosen* means, ordered as in `list_events`, with their main records, in bounded memory."""
-    cursor: str | None = None
-    while True:
-        page = list_events(session, chosen, cursor=cursor, limit=_EXPORTED_AT_ONCE)
-        for rows in _by_size(page.rows):
-            yield from _with_records(session, rows)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-
-
-def _by_size(rows: Sequence[EventRow]) -> Iterator[list[EventRow]]:
-    """Yield *rows* in parts whose bodies fit into memory at once."""
-    part: list[EventRow] = []
-    size = 0
-    for row in rows:
-        part.append(row)
-        size += row.payload_bytes or 0
-        if size > _EXPORTED_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
-def _with_records(session: Session, rows: Sequence[EventRow]) -> Iterator[ExportRow]:
-    main = _records().join(Event, Event.record_id == Record.id).where(Event.id.in_([row.id for row in rows]))
-    records = {row["event_id"]: row for row in session.execute(main).mappings()}
-    return (ExportRow(event=row, main=_record_row(records[row.id])) for row in rows)
-
-
-def _latest(session: Session, chosen: EventFilter) -> Select[Any]:
+def in_order(session: Session, chosen: EventFilter, query: Select[Any]) -> Select[Any]:
+    """Return *query*, which is of events, narrowed to those that *chosen* means, in the order of `list_events`."""
+    query = query.where(*event_conditions(session, chosen))
+    if chosen.expires is not None:
+        return query.order_by(Event.expires_at, Event.id)
     # Every event is later than the beginning: with a bound, an index is searched even when nothing narrows.
     bound = [Event.occurred_at >= _BEGINNING] if chosen.since is None else []
-    query = _rows().where(*event_conditions(session, chosen), *bound)
-    return query.order_by(Event.occurred_at.desc(), Event.id.desc())
+    return query.where(*bound).order_by(Event.occurred_at.desc(), Event.id.desc())
 
 
 def _hits(session: Session, chosen: EventFilter, last_id: int | None, limit: int) -> Sequence[RowMapping]:
@@ -151,17 +120,14 @@ def _hits(session: Session, chosen: EventFilter, last_id: int | None, limit: int
     return found
 
 
-def _soonest(session: Session, chosen: EventFilter) -> Select[Any]:
-    return _rows().where(*event_conditions(session, chosen)).order_by(Event.expires_at, Event.id)
-
-
 def _order_of(chosen: EventFilter) -> str:
     if chosen.text is not None:
         return "stored"
     return "occurred" if chosen.expires is None else "expires"
 
 
-def _before(chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
+def after(chosen: EventFilter, value: int, event_id: int) -> ColumnElement[bool]:
+    """Return the condition that an event comes after that one, whose moment is *value*, in `in_order`."""
     if chosen.expires is not None:
         return tuple_(Event.expires_at, Event.id) > (from_micros(value), event_id)
     return tuple_(Event.occurred_at, Event.id) < (from_micros(value), event_id)

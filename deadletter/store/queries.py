@@ -1,7 +1,8 @@
 """Everything that pages, reports and the command line read, by one name. Every function takes a session first."""
 
 from deadletter.store.archive import archive_events, unarchive_events
-from deadletter.store.event_pages import count_events, get_event, iter_events, list_events
+from deadletter.store.event_pages import count_events, get_event, list_events
+from deadletter.store.exporting import iter_events
 from deadletter.store.group_pages import (
     Sort,
     count_groups,

@@ -2,13 +2,16 @@ import csv
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.export import COLUMNS, Stream, defused, export
+from console.format import visible
+from deadletter.redact import redact_json, redact_text
 from deadletter.secret_rules import MASK, SecretRules
 from deadletter.store.rows import ExportRow
 from tests.rows import make_body, make_export_row
@@ -145,3 +148,48 @@ def test_events_are_read_as_they_are_written_and_never_all_at_once() -> None:
     tracemalloc.stop()
     assert (read, written) == (2_000, 20)
     assert peak < 2_000_000
+
+
+raw = partial(json.dumps, ensure_ascii=False)
+RULES = SecretRules(frozenset({"loyalty_no"}))
+WORDS = st.sampled_from(
+    ["pin=1", "a: b", "=1+1", "4242 4242 4242 4242", "\n", '"', "\u202e", "\ud800", "\u00e9", "x", "\u2028"]
+)
+TEXTS = st.lists(WORDS, max_size=3).map("".join)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["n", "pin", "loyaltyNo"]) | TEXTS, inner)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=200)
+@given(payload=VALUES, free=TEXTS, indent=st.sampled_from([None, 1]), written=st.sampled_from([json.dumps, raw]))
+def test_what_is_written_as_it_stands_says_the_same_as_what_is_masked_part_by_part(
+    payload: object, free: str, indent: int | None, written: Callable[..., str]
+) -> None:
+    text = written(payload, indent=indent)
+    body = make_body().replace(json.dumps({"order": "ord-7741", "amount": 18}), text)
+    row = make_export_row(body, error_message=free, label=free)
+    line = "".join(export([row], Stream.NDJSON, secrets=RULES))
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    found = json.loads(line)
+    assert (found["payload"], found["payload_text"]) == (redact_json(payload, RULES), None)
+    assert (found["error_message"], found["label"]) == (redact_text(free, RULES),) * 2
+    (cells,) = csv.DictReader(io.StringIO("".join(export([row], Stream.CSV, secrets=RULES)), newline=""))
+    assert cells["error_message"] == defused(visible(redact_text(free, RULES)))
+    if not isinstance(payload, str | int | float):
+        said = json.loads(visible(json.dumps(redact_json(payload, RULES), ensure_ascii=False)))
+        assert json.loads(cells["payload"]) == said
+
+
+def test_equal_names_in_a_payload_hide_no_secret() -> None:
+    for twice in ('{"n": "pin=9137", "n": 1}', '{"note": "\\n", "pin": "9137", "pin": null}'):
+        row = make_export_row(f'{{"requestContext": {{}}, "requestPayload": {twice}}}')
+        for stream in Stream:
+            assert "9137" not in "".join(export([row._replace(record_producer="lambda-destination")], stream))
+            whole = row._replace(body=twice, record_producer="sqs-redrive")
+            assert "9137" not in "".join(export([whole], stream))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from deadletter.event import Producer, Redrivable
 from deadletter.outcome import EventStatus, Outcome
@@ -85,12 +86,46 @@ class RecordRow:
     is_failure: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRow:
-    """One event and its main record, as exports stream them."""
+class ExportRow(NamedTuple):
+    """One event and its main record, as exports stream them: columns as they are stored, for a million are written.
 
-    event: EventRow
-    main: RecordRow
+    Times are microseconds since 1970. `body` is the record's exact text; `record_producer`, and `attributes` and
+    `message_attributes` as JSON, are the record's too.
+    """
+
+    id: int
+    group_id: int
+    source_id: int
+    status: str
+    producer: str
+    label: str | None
+    request_id: str | None
+    function_name: str
+    function_arn: str | None
+    qualifier: str | None
+    condition: str | None
+    invoke_count: int | None
+    error_type: str | None
+    error_message: str | None
+    occurred_at: int
+    last_failed_at: int
+    collected_at: int
+    failures: int
+    last_outcome: str | None
+    redrive_id: int | None
+    target_kind: str | None
+    target_arn: str | None
+    redrivable: str
+    reason: str | None
+    truncated: bool
+    expires_at: int | None
+    record_id: int
+    record_producer: str
+    attributes: str
+    message_attributes: str
+    body: str
+    group_title: str
+    source_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
