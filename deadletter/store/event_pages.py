@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from deadletter.store import hits
 from deadletter.store.cursors import read_cursor, write_cursor
 from deadletter.store.instant import from_micros, micros
 from deadletter.store.models import Event, Group, GroupSource, Lookup, Record, Source
-from deadletter.store.redrives.rows import items_of_event
+from deadletter.store.redrives.rows import items_of_events
 from deadletter.store.rows import Count, EventDetail, EventRow, LookupRow, Page, RecordRow
 from deadletter.store.selection import came_by, event_conditions, group_conditions
 
@@ -78,24 +78,37 @@ def _leaves_few(session: Session, chosen: EventFilter) -> bool:
 
 def get_event(session: Session, event_id: int) -> EventDetail:
     """Return one event with every record and every redrive of it. Raises NotFound."""
-    row = session.execute(_rows().add_columns(Event.record_id).where(Event.id == event_id)).mappings().one_or_none()
-    if row is None:
+    found = get_events(session, [event_id])
+    if not found:
         raise NotFound(f"There is no event {event_id}.")
-    facts = dict(row)
-    main_id = facts.pop("record_id")
-    query = _records().where(Record.event_id == event_id).order_by(Record.occurred_at, Record.id)
-    records = [_record_row(each) for each in session.execute(query).mappings()]
-    main = next(record for record in records if record.id == main_id)
-    batch = (
-        session.scalar(select(Lookup.payload).where(Lookup.event_id == event_id)) if facts["lookup_status"] else None
-    )
-    return EventDetail(
-        event=_event_row(facts),
-        main=main,
-        records=records,
-        items=items_of_event(session, event_id),
-        fetched=None if batch is None else batch.decode(),
-    )
+    return found[event_id]
+
+
+def get_events(session: Session, event_ids: Sequence[int]) -> dict[int, EventDetail]:
+    """Return those of some events that there are, each as `get_event` does, by id; a few statements for all."""
+    query = _records().where(Record.event_id.in_(event_ids)).order_by(Record.occurred_at, Record.id)
+    records: dict[int, list[RecordRow]] = {}
+    for row in session.execute(query).mappings():
+        records.setdefault(row["event_id"], []).append(_record_row(row))
+    items = items_of_events(session, event_ids)
+    facts = session.execute(_rows().add_columns(Event.record_id).where(Event.id.in_(event_ids))).mappings().all()
+    pointing = [row["id"] for row in facts if row["lookup_status"]]
+    batches = dict(_batches(session, pointing)) if pointing else {}
+    return {
+        row["id"]: EventDetail(
+            event=_event_row({name: value for name, value in row.items() if name != "record_id"}),
+            main=next(record for record in records[row["id"]] if record.id == row["record_id"]),
+            records=records[row["id"]],
+            items=items.get(row["id"], []),
+            fetched=batches.get(row["id"]),
+        )
+        for row in facts
+    }
+
+
+def _batches(session: Session, event_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    query = select(Lookup.event_id, Lookup.payload).where(Lookup.event_id.in_(event_ids), Lookup.payload.is_not(None))
+    return ((event_id, (payload or b"").decode()) for event_id, payload in session.execute(query))
 
 
 def in_order(session: Session, chosen: EventFilter, query: Select[Any]) -> Select[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from deadletter.errors import BadInput
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
-from deadletter.store.event_pages import get_event
+from deadletter.store.event_pages import get_events
 from deadletter.store.group_pages import group_rows
 from deadletter.store.instant import HOUR
 from deadletter.store.models import Event, Group, Redrive, RedriveItem
 from deadletter.store.redrives.rows import redrive_row
 from deadletter.store.rows import RedriveRow, ReportCause, ReportFacts, StatusCounts
+from deadletter.store.rowset import one_of, table_of
 from deadletter.store.selection import event_conditions, group_conditions
 
 _OPEN = frozenset({EventStatus.UNRESOLVED, EventStatus.REDRIVING})
@@ -84,7 +85,8 @@ def _count(session: Session, chosen: EventFilter) -> _Tally:
 
 
 def _functions(session: Session, tally: _Tally) -> list[tuple[str, int, int]]:
-    names = {group.id: group.function_name for group in _groups(session, tally.groups)}
+    called = select(Group.id, Group.function_name).where(one_of(session, table_of(Group).c.id, tally.groups))
+    names: dict[int, str] = dict(session.execute(called).all())
     events, still_open = Counter[str](), Counter[str]()
     for group_id, statuses in tally.groups.items():
         events[names[group_id]] += statuses.total()
@@ -94,15 +96,17 @@ def _functions(session: Session, tally: _Tally) -> list[tuple[str, int, int]]:
 
 def _causes(session: Session, chosen: EventFilter, tally: _Tally, most: int, now: datetime) -> list[ReportCause]:
     largest = sorted(tally.groups, key=lambda group_id: (-tally.groups[group_id].total(), group_id))[:most]
-    groups = {row.id: row for row in group_rows(session, _groups(session, largest), now=now)}
+    shown = session.scalars(select(Group).where(Group.id.in_(largest))).all()
+    groups = {row.id: row for row in group_rows(session, shown, now=now)}
     samples = _samples(session, chosen, largest)
+    details = get_events(session, list(samples.values()))
     return [
         ReportCause(
             group=groups[group_id],
             events=tally.groups[group_id].total(),
             open=_open(tally.groups[group_id]),
             resolved=tally.groups[group_id][EventStatus.RESOLVED],
-            sample=get_event(session, samples[group_id]),
+            sample=details[samples[group_id]],
         )
         for group_id in largest
     ]
@@ -114,10 +118,6 @@ def _samples(session: Session, chosen: EventFilter, group_ids: Sequence[int]) ->
     latest = latest.order_by(Event.occurred_at.desc(), Event.id.desc()).limit(1)
     query = select(Group.id, latest.correlate(Group).scalar_subquery()).where(Group.id.in_(group_ids))
     return {group_id: event_id for group_id, event_id in session.execute(query) if event_id is not None}
-
-
-def _groups(session: Session, group_ids: Iterable[int]) -> Sequence[Group]:
-    return session.scalars(select(Group).where(Group.id.in_(list(group_ids)))).all()
 
 
 def _open(statuses: Counter[EventStatus]) -> int:

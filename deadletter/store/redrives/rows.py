@@ -64,8 +64,16 @@ def list_items(  # noqa: PLR0913 - what narrows the list, each by its name
 
 def items_of_event(session: Session, event_id: int) -> Sequence[ItemRow]:
     """Return every redrive of one event, oldest first."""
-    query = _items().where(models.RedriveItem.event_id == event_id).order_by(models.RedriveItem.redrive_id)
-    return [_item_row(row) for row in session.execute(query)]
+    return items_of_events(session, [event_id]).get(event_id, [])
+
+
+def items_of_events(session: Session, event_ids: Sequence[int]) -> dict[int, list[ItemRow]]:
+    """Return every redrive of some events, oldest first, by the event's id; those that had none are not there."""
+    query = _items().where(models.RedriveItem.event_id.in_(event_ids)).order_by(models.RedriveItem.redrive_id)
+    found: dict[int, list[ItemRow]] = {}
+    for item in map(_item_row, session.execute(query)):
+        found.setdefault(item.event_id, []).append(item)
+    return found
 
 
 def redrive_row(redrive: models.Redrive) -> RedriveRow:
