@@ -45,7 +45,7 @@ def _row(database: str, settings: Settings, what: str, events: int) -> Row:
 
 
 def _each(engine: Engine, settings: Settings) -> None:
-    planning.make = making.event_by_event  # what an edit or a pre-flight would have it do
+    vars(planning)["make"] = making.event_by_event  # what an edit or a pre-flight would have it do
     _throw_away(engine, plan(engine, settings, ALL))
 
 

@@ -26,9 +26,9 @@ from bench.mover import mover
 from bench.rounds import in_turn
 from bench.rows import Row, at_least
 from bench.sizes import Size
+from deadletter.actor import Actor
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
-from deadletter.store.audit import Actor
 from deadletter.store.queries import list_workers
 from deadletter.store.sources import add_source
 from sandbox.local import Sandbox
@@ -111,8 +111,10 @@ def _bare_loop(queue: _Queue) -> float:
         while left[0] > 0:
             messages = sqs.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10).get("Messages", [])
             if messages:
-                entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)]
-                sqs.delete_message_batch(QueueUrl=queue.url, Entries=entries)
+                sqs.delete_message_batch(
+                    QueueUrl=queue.url,
+                    Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)],
+                )
                 with lock:
                     left[0] -= len(messages)
 

@@ -81,7 +81,7 @@ def _raw_rows(engine: Engine) -> Iterator[tuple[Any, ...]]:
     connection = engine.raw_connection()
     try:
         # A cursor of the server's on PostgreSQL: the plain one would fetch everything first.
-        cursor = connection.cursor("raw") if engine.dialect.name == "postgresql" else connection.cursor()  # type: ignore[call-arg]
+        cursor = connection.cursor("raw") if engine.dialect.name == "postgresql" else connection.cursor()
         cursor.execute(_RAW)
         for _ in range(TIMED // 1_000):
             for *facts, body in cursor.fetchmany(1_000):

@@ -28,9 +28,9 @@ def _packages() -> Path | None:
     stamp = PLACE / LOCK.name
     if not stamp.exists() or stamp.read_text() != LOCK.read_text():
         venv.create(PLACE, with_pip=True, clear=True)
-        install = [PLACE / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(PLACE / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         try:
-            subprocess.run([*install, "--require-hashes", "--no-deps", "-r", LOCK], check=True, timeout=300)
+            subprocess.run([*install, "--require-hashes", "--no-deps", "-r", str(LOCK)], check=True, timeout=300)
         except subprocess.SubprocessError as error:
             sys.stderr.write(f"What is in {LOCK.name} could not be installed, so it is not measured: {error}\n")
             return None

@@ -17,7 +17,7 @@ def mover(folder: Path) -> Iterator[Callable[[str, str], object] | None]:
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
     try:
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NAME]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NAME]
         subprocess.run(install, check=True, timeout=300)
     except subprocess.SubprocessError as error:
         sys.stderr.write(f"{NAME} could not be installed, so it is not measured: {error}\n")

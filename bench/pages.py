@@ -16,6 +16,7 @@ from flask import Flask, template_rendered
 from flask.testing import FlaskClient
 from jinja2 import Template
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from bench.rounds import in_turn
 from bench.rows import Row, at_least, at_most, under
@@ -115,7 +116,7 @@ def _get(client: FlaskClient, path: str) -> bytes:
     answer = client.get(path)
     if answer.status_code != 200:  # noqa: PLR2004 - HTTP's
         raise RuntimeError(f"{path} answers {answer.status}.")
-    return answer.data
+    return answer.get_data()
 
 
 def _replay(engine: Engine, asked: Asked) -> Callable[[], None]:
@@ -198,7 +199,7 @@ def _naive(database: str, engine: Engine) -> list[Row]:
     """Compare the SQL of two lists with how it is written without rollups and cursors."""
     now = datetime.now(UTC)
     cursor = _middle(engine, _NAIVE_OFFSET)
-    pairs = {
+    pairs: dict[str, tuple[Callable[[Session], object], Asked]] = {
         "groups / GROUP BY over the events": (
             lambda session: list_groups(session, EventFilter(), now=now),
             _NAIVE_GROUPS,

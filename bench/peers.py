@@ -9,7 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import Engine, Table, select, text
@@ -144,7 +144,11 @@ def core_returning(engine: Engine) -> Callable[[Batch], object]:
 
 def orm(engine: Engine) -> Callable[[Batch], object]:
     """Return a store by the ORM as its tutorial shows it: objects, `add_all`, `get` and `+= 1`."""
-    models = {"group_sources": GroupSource, "group_hours": GroupHour, "source_hours": SourceHour}
+    models: dict[str, type[GroupSource | GroupHour | SourceHour]] = {
+        "group_sources": GroupSource,
+        "group_hours": GroupHour,
+        "source_hours": SourceHour,
+    }
 
     def store(batch: Batch) -> None:
         wanted = [row.record["message_id"] for row in batch.rows]
@@ -160,7 +164,7 @@ def orm(engine: Engine) -> Callable[[Batch], object]:
                 session.get_one(Group, row.event["group_id"]).n_unresolved += 1
             for name, counts in batch.counts.items():
                 for key, n in counts.items():
-                    found = session.get(models[name], key)
+                    found = cast("GroupSource | None", session.get(models[name], key))  # all three count in `n`
                     if found is None:
                         session.add(models[name](**dict(zip(_KEYS[name], key, strict=True)), n=n))
                     else:

@@ -21,11 +21,11 @@ from bench.messages import make_record
 from bench.rounds import in_turn
 from bench.rows import Row, at_least
 from bench.sizes import Size
+from deadletter.actor import Actor
 from deadletter.collect import parse_batch
 from deadletter.event import ReceivedMessage
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read, upgrade, write
-from deadletter.store.audit import Actor
 from deadletter.store.groups import ensure_groups
 from deadletter.store.incoming import Parsed, incoming
 from deadletter.store.ingest import store_all

@@ -47,7 +47,7 @@ def make_message(body: str | None = None, **given: Any) -> ReceivedMessage:
 
 def make_event(**given: Any) -> FailedEvent:
     """Return a failed event of an asynchronous invocation, as its on-failure record tells it."""
-    facts = {
+    facts: dict[str, Any] = {
         "producer": Producer.LAMBDA_DESTINATION,
         "request_id": make_id(),
         "function_arn": FUNCTION,
@@ -66,7 +66,7 @@ def make_event(**given: Any) -> FailedEvent:
 
 def make_dlq_event(event: FailedEvent) -> FailedEvent:
     """Return what the DLQ's message tells of the same failure: no function, no error type, no stack."""
-    unknown = dict.fromkeys(
+    unknown: dict[str, Any] = dict.fromkeys(
         ("function_arn", "qualifier", "condition", "invoke_count", "error_type", "stack_trace", "target")
     )
     return replace(event, producer=Producer.LAMBDA_ASYNC_DLQ, **unknown)
