@@ -16,6 +16,7 @@ from console import format as fmt
 from console.forms import STANDINGS
 from console.manner import manner_of
 from console.sign_in.rules import RULES
+from console.sign_in.scope import may_target
 from deadletter.access import Permission, Verdict
 from deadletter.event import name_of
 from deadletter.outcome import EventStatus
@@ -129,13 +130,17 @@ def subject_link(kind: str, subject: str) -> str | None:
     return url_for(endpoint, **number)
 
 
-def barred(endpoint: str) -> Markup:
+def barred(endpoint: str, source_arn: str | None = None, *, target: str | None = None) -> Markup:
     """Return what disables a button of a form to *endpoint*, with the reason, where the asking person may not use it.
+
+    Where the form is about one source, or about one target, it is for that one.
 
     Disabled and not hidden: who sees what there is can ask for it.
     """
     needed = RULES[endpoint]
-    verdict = Verdict(allowed=True) if needed is None else context.may(needed)
+    verdict = Verdict(allowed=True) if needed is None else context.may(needed, source_arn)
+    if verdict and target:
+        verdict = may_target(target)
     return Markup() if verdict else Markup(' disabled data-barred title="{}"').format(verdict.reason)
 
 

@@ -5,7 +5,7 @@ Nobody is told only "no": every answer says which role is missing, for which sou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -51,6 +51,9 @@ LEAST_ROLE: Mapping[Permission, Role] = {
 }
 """The least role that brings each permission."""
 
+WHOLE = frozenset({Permission.MANAGE})
+"""What a grant for some sources never brings: who says who may do what could give themselves every source."""
+
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
@@ -78,6 +81,8 @@ class Grant:
 
     def brings(self, permission: Permission) -> bool:
         """Return whether its role brings *permission*."""
+        if permission in WHOLE and self.sources != EVERY_SOURCE:
+            return False
         return _RANK[self.role] >= _RANK[LEAST_ROLE[permission]]
 
     def covers(self, source_arn: str) -> bool:
@@ -121,23 +126,43 @@ class Principal:
             if not verdict:
                 raise Forbidden(verdict.reason)
 
+    def may_all(self, permission: Permission, source_arns: Iterable[str], thing: str) -> Verdict:
+        """Return whether *permission* is theirs for *thing*, a target to which events of all of *source_arns* go.
+
+        What no source names yet is nobody's: whoever holds a role for some sources may not speak for those to come.
+        """
+        if self.everywhere(permission) or not self.may(permission):
+            return self.may(permission)
+        named = sorted(set(source_arns))
+        others = [arn for arn in named if not self.may(permission, arn)]
+        return _YES if named and not others else self._shared(permission, others, thing)
+
     def everywhere(self, permission: Permission) -> bool:
         """Return whether *permission* is theirs for every source, so that nothing has to be narrowed."""
         return any(grant.brings(permission) and grant.sources == EVERY_SOURCE for grant in self.grants)
 
     def _missing_role(self, permission: Permission) -> Verdict:
+        whole = " for every source" if permission in WHOLE else ""
         theirs = ", ".join(str(grant) for grant in self.grants) or "no role"
         return Verdict(
             allowed=False,
-            reason=f"To {permission}, you need the role {LEAST_ROLE[permission]}; {self.name} has {theirs}. "
+            reason=f"To {permission}, you need the role {LEAST_ROLE[permission]}{whole}; {self.name} has {theirs}. "
             "An admin of this console can give it to you.",
         )
 
     def _missing_source(self, permission: Permission, source_arn: str) -> Verdict:
+        return self._elsewhere(permission, f"{source_arn} is none of them")
+
+    def _shared(self, permission: Permission, others: Sequence[str], thing: str) -> Verdict:
+        more = f" and of {len(others) - 1:,} more sources" if len(others) > 1 else ""
+        why = f"events of {others[0]}{more} go to {thing} as well" if others else f"no source of theirs names {thing}"
+        return self._elsewhere(permission, why)
+
+    def _elsewhere(self, permission: Permission, why: str) -> Verdict:
         patterns = ", ".join(sorted({grant.sources for grant in self.grants if grant.brings(permission)}))
         return Verdict(
             allowed=False,
-            reason=f"{self.name} may {permission} only for the sources {patterns}, and {source_arn} is none of them. "
+            reason=f"{self.name} may {permission} only for the sources {patterns}, and {why}. "
             "An admin of this console can change that.",
         )
 

@@ -10,6 +10,7 @@ from console.api.routes import Routes
 from console.api.schemas import array, fields_of, named, obj
 from console.context import actor, engine, now, session
 from console.public import public_target
+from console.sign_in.scope import check_target
 from console.target_forms import NAMES, TEXTS, read_rules
 from deadletter import store
 from deadletter.event import Json
@@ -34,6 +35,7 @@ def save(body: Body) -> Json:
     """Set a target's settings, in the place of those that it has."""
     rules = read_rules(MultiDict({name: str(value) for name, value in body.items()}))
     arn = body["arn"].strip()
+    check_target(arn)
     with store.write(engine()) as writing:
         set_rules(writing, arn, rules, by=actor(), now=now())
     context.forget_session()
@@ -43,6 +45,7 @@ def save(body: Body) -> Json:
 @routes.post("/targets/remove", obj({"arn": {"type": "string"}}), {"arn": TEXT}, required=["arn"])
 def remove(body: Body) -> Json:
     """Forget a target's settings; its redrives have no pre-flight then."""
+    check_target(body["arn"])
     with store.write(engine()) as writing:
         remove_rules(writing, body["arn"], by=actor(), now=now())
     return {"arn": body["arn"]}

@@ -120,6 +120,8 @@ RULES: Mapping[str, Permission | None] = {
     "api.targets_remove": Permission.CONFIGURE,
     "api.discovery_show": Permission.VIEW,
     "api.discovery_ask": Permission.CONFIGURE,
+    "api.discovery_register": Permission.CONFIGURE,
+    "api.discovery_register_clear": Permission.CONFIGURE,
     "api.reports_show": Permission.VIEW,
     "api.audit_index": Permission.AUDIT,
     "api.unknown_doubtful": Permission.VIEW,

@@ -7,18 +7,19 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from console import context, mapped
 from console.context import actor, engine, now, session
 from console.discovered import choices, summary
 from console.empty import alive
-from console.sign_in.scope import check_source
+from console.problems import status_of
+from console.sign_in.scope import registrable
 from deadletter import redrive as use
-from deadletter import scouting, store
-from deadletter.discovery import AccountMap
+from deadletter import store
 from deadletter.discovery.places import place_of
-from deadletter.errors import BadInput
+from deadletter.errors import BadInput, ChangedSincePlan
 from deadletter.event import TargetRef
 from deadletter.store import queries
-from deadletter.store.discoveries import DiscoveryRow, ask_discovery, latest_discovery
+from deadletter.store.discoveries import ask_discovery, latest_discovery
 from deadletter.store.sources import list_sources
 
 bp = Blueprint("discovery", __name__, url_prefix="/discovery")
@@ -47,18 +48,15 @@ def progress() -> str:
 @bp.post("/register")
 def register() -> Response | tuple[str, int]:
     """Add a place as a source, with the target that the form chooses; or every place that needs no question."""
-    drawn, arn = _drawn(latest_discovery(session(), finished=True)), request.form.get("arn", "")
-    if not arn:
-        scouting.register_clear(engine(), drawn.places, by=actor(), now=now())
-        return redirect(url_for(".index", _anchor="places"), 303)
-    place = next((each for each in drawn.places if each.arn == arn), None)
-    if place is None:
-        return _page(notice=f"{arn[:200]} is not on the map any more. Read the account again."), 409
-    check_source(arn)
+    arn = request.form.get("arn", "")
     try:
-        scouting.register(engine(), place, _target(), by=actor(), now=now())
-    except BadInput as error:
-        return _page(notice=str(error)), 422
+        if arn:
+            mapped.register_place(arn, _target())
+        else:
+            mapped.register_clear()
+    except (BadInput, ChangedSincePlan) as error:
+        context.forget_session()
+        return _page(notice=str(error)), status_of(error)
     return redirect(url_for(".index", _anchor="places"), 303)
 
 
@@ -67,18 +65,14 @@ def _target() -> TargetRef | None:
     return use.parse_target(text) if text else None
 
 
-def _drawn(read: DiscoveryRow | None) -> AccountMap:
-    return scouting.draw(session(), read.scans if read else (), now=now())
-
-
 def _progress_facts() -> dict[str, Any]:
     workers = queries.list_workers(session())
     return {"latest": latest_discovery(session()), "alive": alive(workers, now())}
 
 
 def _page(*, notice: str = "") -> str:
-    read = latest_discovery(session(), finished=True)
-    drawn = _drawn(read)
+    read = mapped.newest()
+    drawn = mapped.drawn(read)
     sources = {place_of(source.arn): source for source in list_sources(session(), now=now())}
     return render_template(
         "discovery/index.html",
@@ -87,6 +81,7 @@ def _page(*, notice: str = "") -> str:
         summary=summary(read, drawn) if read else "",
         places=drawn.places,
         gaps=drawn.gaps,
+        clear=len(registrable(drawn.places)),
         choices={place.arn: choices(place) for place in drawn.places},
         sources=sources,
         refused=[sentence for scan in (read.scans if read else ()) for sentence in scan["refused"]],

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from console.context import actor, engine, now, session
 from console.policy import policy_of
-from console.sign_in.scope import check_source
+from console.sign_in.scope import check_source, check_source_target
 from deadletter import aws, store
 from deadletter import redrive as use
 from deadletter.errors import BadInput, NeedsConfirming
@@ -17,7 +17,7 @@ from deadletter.event import TargetRef
 from deadletter.registering import register
 from deadletter.store import sources as store_sources
 from deadletter.store.left import list_skipped
-from deadletter.store.sources import list_sources
+from deadletter.store.sources import get_source, list_sources
 from deadletter.store.sources import set_target as store_target
 
 _CHANGES = {"pause": store_sources.pause, "resume": store_sources.resume, "remove": store_sources.remove}
@@ -37,10 +37,13 @@ def add() -> Response | tuple[str, int]:
     form = request.form
     check_source(form.get("arn", ""))
     try:
+        target = _target()
+        if target:
+            check_source_target(form.get("arn", ""), target)
         register(
             engine(),
             form.get("arn", ""),
-            target=_target(),
+            target=target,
             by=actor(),
             now=now(),
             open_observed=aws.open_source,
@@ -55,6 +58,8 @@ def add() -> Response | tuple[str, int]:
 @bp.post("/<int:source_id>/<any(pause, resume, remove):verb>")
 def change(source_id: int, verb: str) -> Response:
     """Leave a source alone for a while, go on with it, or take it out of the lists."""
+    if verb == "remove":
+        check_source_target(get_source(session(), source_id, now=now()).arn, None)
     with store.write(engine()) as writing:
         _CHANGES[verb](writing, source_id, by=actor(), now=now())
     return redirect(url_for(".index", _anchor=None if verb == "remove" else f"source-{source_id}"), 303)
@@ -64,8 +69,10 @@ def change(source_id: int, verb: str) -> Response:
 def set_target(source_id: int) -> Response | tuple[str, int]:
     """Say where a source's events go when their records do not."""
     try:
+        target = _target()
+        check_source_target(get_source(session(), source_id, now=now()).arn, target)
         with store.write(engine()) as writing:
-            store_target(writing, source_id, _target(), by=actor(), now=now())
+            store_target(writing, source_id, target, by=actor(), now=now())
     except BadInput as error:
         failing = {"id": source_id, "target": request.form.get("target", ""), "error": str(error)}
         return _page(failing=failing), 422

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from console.context import actor, consumer, engine, now, open_records, session
 from console.forms import read_id
+from console.sign_in.scope import check_target
 from console.target_forms import EMPTY, fill, read_rules
 from deadletter import redrive as use
 from deadletter import store
@@ -35,6 +36,7 @@ def index() -> str:
 def save() -> Response | tuple[str, int]:
     """Set a target's settings."""
     arn = request.form.get("arn", "").strip()
+    check_target(arn)
     try:
         rules = read_rules(request.form)
         with store.write(engine()) as writing:
@@ -47,6 +49,7 @@ def save() -> Response | tuple[str, int]:
 @bp.post("/remove")
 def remove() -> Response:
     """Forget a target's settings; its redrives have no pre-flight then."""
+    check_target(request.form.get("arn", ""))
     with store.write(engine()) as writing:
         remove_rules(writing, request.form.get("arn", ""), by=actor(), now=now())
     return redirect(url_for(".index"), 303)

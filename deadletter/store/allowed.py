@@ -20,6 +20,13 @@ def allow_list(session: Session, arns: Iterable[str], patterns: tuple[str, ...] 
     return AllowList(frozenset(found), patterns)
 
 
+def allows_without(session: Session, source_id: int | None, arn: str, patterns: tuple[str, ...] = ()) -> bool:
+    """Return whether *arn* may be sent to, whatever one source says."""
+    names = {arn, plain_arn(arn)}
+    found = {name for column, query in _places(source_id) for name in session.scalars(query.where(column.in_(names)))}
+    return AllowList(frozenset(found), patterns).allows(arn)
+
+
 def keep_targets(session: Session, reach: str, arns: Collection[str]) -> None:
     """Keep what the newest discovery of an account and Region showed, in the place of what the one before did."""
     table = table_of(DiscoveredTarget)
@@ -33,9 +40,9 @@ def _known(session: Session, arns: Collection[str]) -> Iterator[str]:
         yield from session.scalars(query.where(one_of(session, column, arns)))
 
 
-def _places() -> tuple[tuple[Any, Select[Any]], ...]:
+def _places(without: int | None = None) -> tuple[tuple[Any, Select[Any]], ...]:
     """Return each column that names targets, with what reads it: sources that were removed allow nothing."""
-    there = Source.removed_at.is_(None)
+    there = Source.removed_at.is_(None) & (Source.id != (without or 0))
     return (
         (Source.target_arn, select(Source.target_arn).where(there)),
         (Sender.function_arn, select(Sender.function_arn).join(Source, Source.id == Sender.source_id).where(there)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, exists, select, union
+from sqlalchemy.orm import Session
 
-from deadletter.store.models import Event, GroupSource, Record, RedriveItem, Source
+from deadletter.allowed import plain_arn
+from deadletter.store.models import Event, Group, GroupSource, Record, RedriveItem, Sender, Source
 
 
 def _of_event(event_id: object) -> Select[str]:
@@ -36,3 +38,19 @@ SOURCES_OF: Mapping[str, Callable[[object], Select[str]]] = {
     "source_id": _of_source,
 }
 """The sources of one event, group, redrive or source, by the name that addresses call its id by."""
+
+
+def sources_of_target(session: Session, arn: str) -> set[str]:
+    """Return the sources, by ARN, whose events go to a target: whichever version or alias of a function they name.
+
+    Said by counters and settings, without a look at events: what a group's events name, what a source was given, and
+    what tells a source's functions apart. A source that was removed counts for the events that it left behind.
+    """
+    plain = plain_arn(arn.strip())
+    begins = Source.target_arn.startswith(plain, autoescape=True)
+    given = session.execute(select(Source.arn, Source.target_arn).where(begins))
+    told = select(Source.arn).join(Sender, Sender.source_id == Source.id).where(Sender.function_arn == plain)
+    came = select(Source.arn).join(GroupSource, GroupSource.source_id == Source.id)
+    came = came.join(Group, Group.id == GroupSource.group_id).where(Group.function_arn == plain, GroupSource.n > 0)
+    sources = {row.arn for row in given if row.target_arn and plain_arn(row.target_arn) == plain}
+    return sources | set(session.scalars(union(told, came)))
