@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from console.context import now, session
-from console.empty import Empty, alive, why_empty
+from console.empty import WORKER_SILENT, Empty, why_empty
 from console.forms import Listing
 from console.sign_in.scope import narrowed
 from deadletter.store import queries
@@ -32,7 +32,8 @@ class News(NamedTuple):
 def news(back: str, *, total: int, before: int | None = None) -> News:
     """Return what is new at *total* events since the page at *back* counted *before*; nothing where it counts now."""
     before = total if before is None else before
-    return News(total - before, alive(queries.list_workers(session()), now()), before, back)
+    heard = queries.last_heard(session())
+    return News(total - before, heard is not None and now() - heard <= WORKER_SILENT, before, back)
 
 
 def empty(noun: str, listing: Listing) -> Empty:

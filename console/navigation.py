@@ -8,10 +8,7 @@ from flask import request
 
 from console import context
 from console.sign_in.rules import RULES
-from deadletter.outcome import RedriveStatus
-from deadletter.store import queries
-from deadletter.store.redrives import list_redrives
-from deadletter.store.redrives.doubts import count_doubts
+from deadletter.store.standing import read_standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ def bar(*, counted: bool = True) -> list[ShownPlace]:
 
     Not *counted*, it asks the database nothing: for the page that says that the database does not answer.
     """
-    groups, running, unknown = _numbers() if counted else (0, 0, 0)
+    groups, running, unknown = read_standing(context.session(), context.now()) if counted else (0, 0, 0)
     return [
         _shown(OVERVIEW),
         _shown(GROUPS, groups),
@@ -66,12 +63,6 @@ def bar(*, counted: bool = True) -> list[ShownPlace]:
         _shown(UNKNOWN, unknown, warns=unknown > 0),
         _shown(REPORTS),
     ]
-
-
-def _numbers() -> tuple[int, int, int]:
-    session = context.session()
-    groups = queries.count_open_groups(session, context.now())
-    return groups, len(list_redrives(session, status=RedriveStatus.RUNNING).rows), count_doubts(session)
 
 
 def menu() -> list[ShownPlace]:

@@ -27,7 +27,7 @@ from deadletter.store import audit, queries
 from deadletter.store.audit import AuditFilter, AuditRow, list_audit
 from deadletter.store.redrives.edits import edits_of_event
 from deadletter.store.rows import EventDetail, EventRow
-from deadletter.store.sources import list_sources
+from deadletter.store.sources import list_readings
 
 bp = Blueprint("events", __name__, url_prefix="/events")
 
@@ -105,7 +105,7 @@ def _download(name: str) -> dict[str, str]:
 def _list_facts(listing: Listing) -> dict[str, Any]:
     counts = queries.status_counts(session())
     return {
-        "sources": list_sources(session(), now=now()),
+        "sources": list_readings(session()),
         "facets": queries.facets(session()),
         "counts": asdict(counts) if listing.chosen.with_(status=None).is_empty else None,
         "news": lists.news(f"{request.path}?{listing.query()}", total=counts.total),

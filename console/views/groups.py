@@ -23,7 +23,7 @@ from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.births import find_flood
 from deadletter.store.redrives import get_redrive, items_of_event
 from deadletter.store.rows import EventRow, GroupRow, RedriveRow
-from deadletter.store.sources import list_sources
+from deadletter.store.sources import list_readings
 
 bp = Blueprint("groups", __name__, url_prefix="/groups")
 _CHART_DAYS = 14
@@ -100,7 +100,7 @@ def _list_facts(listing: Listing) -> dict[str, Any]:
         "events": events,
         "flood": find_flood(session(), now()),
         "news": lists.news(f"{request.path}?{listing.query()}", total=events.total),
-        "sources": list_sources(session(), now=now()),
+        "sources": list_readings(session()),
         "facets": queries.facets(session()),
         "empty": None if page.rows else lists.empty("groups", listing),
     }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from deadletter.errors import NotFound
@@ -105,8 +105,13 @@ def count_standings(session: Session, chosen: EventFilter) -> dict[str, int]:
 
 def count_open_groups(session: Session, now: datetime) -> int:
     """Return how many groups are unresolved and not snoozed."""
+    return session.scalar(open_groups_counted(session, now)) or 0
+
+
+def open_groups_counted(session: Session, now: datetime) -> Select[int]:
+    """Return the statement of `count_open_groups`, for one that asks for more."""
     awake = EventFilter(status=EventStatus.UNRESOLVED, state=GroupState.AWAKE, as_of=now)
-    return session.scalar(select(func.count()).select_from(Group).where(*group_conditions(session, awake))) or 0
+    return select(func.count()).select_from(Group).where(*group_conditions(session, awake))
 
 
 def list_notes(session: Session, group_id: int) -> list[NoteRow]:

@@ -53,6 +53,11 @@ def list_workers(session: Session) -> Sequence[WorkerRow]:
     ]
 
 
+def last_heard(session: Session) -> datetime | None:
+    """Return when any worker was heard of last; None where there is none."""
+    return session.scalar(select(func.max(Worker.seen_at)))
+
+
 def _facet(
     session: Session, column: SQLColumnExpression[str] | SQLColumnExpression[str | None]
 ) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from deadletter.store.group_pages import (
     list_notes,
 )
 from deadletter.store.incident import report_facts
-from deadletter.store.overview import facets, list_workers, overall_hours, status_counts
+from deadletter.store.overview import facets, last_heard, list_workers, overall_hours, status_counts
 
 __all__ = [
     "Sort",
@@ -29,6 +29,7 @@ __all__ = [
     "get_group",
     "group_hours",
     "iter_events",
+    "last_heard",
     "list_assignees",
     "list_events",
     "list_groups",

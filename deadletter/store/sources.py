@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, func, literal, select, update
 from sqlalchemy.orm import Session
@@ -147,6 +147,20 @@ def list_sources(session: Session, *, now: datetime) -> Sequence[SourceRow]:
     found = session.scalars(select(Source).where(Source.removed_at.is_(None)).order_by(Source.id))
     rows = [_source_row(source, hours, now) for source in found]
     return [replace(row, skipped=skipped.get(row.id, 0)) for row in rows]
+
+
+class SourceReading(NamedTuple):
+    """How reading a source goes: when it last answered, and what is wrong with it."""
+
+    id: int
+    last_collected_at: datetime | None
+    error: str | None
+
+
+def list_readings(session: Session) -> Sequence[SourceReading]:
+    """Return how reading each source goes, but those that were removed: what every list says, by one statement."""
+    query = select(Source.id, Source.last_collected_at, Source.error).where(Source.removed_at.is_(None))
+    return [SourceReading._make(row) for row in session.execute(query.order_by(Source.id))]
 
 
 def list_sources_with_senders(session: Session, *, now: datetime) -> Sequence[SourceRow]:

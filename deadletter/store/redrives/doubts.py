@@ -76,8 +76,13 @@ def list_doubts(
 
 def count_doubts(session: Session) -> int:
     """Return how many events have an unknown outcome that nobody has settled; at most `MOST_COUNTED`."""
+    return session.scalar(doubts_counted()) or 0
+
+
+def doubts_counted() -> Select[int]:
+    """Return the statement of `count_doubts`, for one that asks for more."""
     first = select(models.Event.id).where(*_DOUBTFUL).limit(MOST_COUNTED).subquery()
-    return session.scalar(select(func.count()).select_from(first)) or 0
+    return select(func.count()).select_from(first)
 
 
 def came_back(session: Session, doubts: Sequence[DoubtRow], *, now: datetime) -> set[int]:
