@@ -1,4 +1,4 @@
-"""Failed events: the list, one with its payload, and archiving."""
+"""Failed events: the list, one with its payload, and what is done to many: archived, resolved, and brought back."""
 
 from __future__ import annotations
 
@@ -71,6 +71,18 @@ def archive(body: Body) -> Json:
 def unarchive(body: Body) -> Json:
     """Bring archived events back."""
     return _move(body, queries.unarchive_events)
+
+
+@routes.post("/events/resolve", _COUNT, SELECTION)
+def resolve(body: Body) -> Json:
+    """Say that unresolved events are dealt with; what fails anew has regressed."""
+    return _move(body, queries.resolve_events)
+
+
+@routes.post("/events/unresolve", _COUNT, SELECTION)
+def unresolve(body: Body) -> Json:
+    """Open again what was resolved by hand."""
+    return _move(body, queries.unresolve_events)
 
 
 def _move(body: Body, move: Callable[..., int]) -> Json:

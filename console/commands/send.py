@@ -176,15 +176,15 @@ def read_selection(group: int | None, events: Sequence[str], query: str | None) 
     if group is not None:
         return EventFilter(group=group, status=EventStatus.UNRESOLVED)
     if query is not None:
-        return _read_filter(query)
+        return read_filter(query)
     return sorted({_event_id(text) for part in events for text in part.split(",")})
 
 
-def _read_filter(query: str) -> EventFilter:
-    """Return the filter; one without any narrowing is more likely an empty variable of a script than a wish."""
+def read_filter(query: str) -> EventFilter:
+    """Return the filter; one without narrowing is more likely an empty variable of a script than a wish: BadInput."""
     chosen = EventFilter.from_query(query.removeprefix("?"), now=utc_now())
     if chosen.is_empty:
-        raise BadInput("This filter lets every event through. To send all that are open: status=unresolved")
+        raise BadInput("This filter lets every event through. To choose all that are open: status=unresolved")
     return chosen
 
 

@@ -10,16 +10,30 @@ from sqlalchemy.orm import Session
 
 from console.commands.database import actor, database, utc_now
 from console.commands.output import ID, print_json, when
+from console.commands.send import read_filter
 from console.format import plural, visible
 from console.public import public
 from deadletter.errors import BadInput
 from deadletter.filters import NOBODY, read_ahead
 from deadletter.store import read, triage, write
-from deadletter.store.queries import get_group, list_notes
+from deadletter.store.queries import (
+    archive_events,
+    get_group,
+    list_notes,
+    resolve_events,
+    unarchive_events,
+    unresolve_events,
+)
 from deadletter.store.rows import GroupRow
 
 _group = click.argument("group_id", metavar="GROUP", type=ID)
-_json = click.option("--json", "as_json", is_flag=True, help="Print the group as one JSON document.")
+_maybe_group = click.argument("group_id", metavar="[GROUP]", type=ID, required=False)
+_filter = click.option(
+    "--filter", "query", metavar="QUERY", help="What the pages' address says: 'status=unresolved&function=f'."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
+
+Act = Callable[..., Any]
 
 
 @click.command()
@@ -69,23 +83,42 @@ def snooze(*, group_id: int, until: str | None, failures: int | None, undo: bool
 
 
 @click.command()
-@_group
+@_maybe_group
+@_filter
 @click.option("--undo", is_flag=True, help="Open again what was resolved by hand.")
 @_json
-def resolve(*, group_id: int, undo: bool, as_json: bool) -> None:
-    """Resolve what is unresolved of GROUP; if it fails anew, it has regressed."""
-    act = triage.unresolve if undo else triage.resolve
-    _do(group_id, lambda session, **who: act(session, group_id, **who), as_json=as_json)
+def resolve(*, group_id: int | None, query: str | None, undo: bool, as_json: bool) -> None:
+    """Resolve what is unresolved of GROUP, or of all that --filter lets through; what fails anew has regressed."""
+    one, many = (triage.unresolve, unresolve_events) if undo else (triage.resolve, resolve_events)
+    _move(group_id, query, one, many, "reopened" if undo else "resolved", as_json=as_json)
 
 
 @click.command()
-@_group
+@_maybe_group
+@_filter
 @click.option("--undo", is_flag=True, help="Bring back what is archived.")
 @_json
-def archive(*, group_id: int, undo: bool, as_json: bool) -> None:
-    """Archive what is unresolved of GROUP: out of sight, and kept."""
-    act = triage.unarchive if undo else triage.archive
-    _do(group_id, lambda session, **who: act(session, group_id, **who), as_json=as_json)
+def archive(*, group_id: int | None, query: str | None, undo: bool, as_json: bool) -> None:
+    """Archive what is unresolved of GROUP, or all that --filter lets through: out of sight, and kept."""
+    one, many = (triage.unarchive, unarchive_events) if undo else (triage.archive, archive_events)
+    _move(group_id, query, one, many, "unarchived" if undo else "archived", as_json=as_json)
+
+
+def _move(  # noqa: PLR0913 - one group or many, by either verb
+    group_id: int | None, query: str | None, one: Act, many: Act, done: str, *, as_json: bool
+) -> None:
+    if (group_id is None) == (query is None):
+        raise BadInput("Say of what in exactly one way: GROUP, or --filter QUERY.")
+    if group_id is not None:
+        _do(group_id, lambda session, **who: one(session, group_id, **who), as_json=as_json)
+        return
+    chosen = read_filter(query or "")
+    with database() as (settings, engine), write(engine) as session:
+        n = many(session, chosen, by=actor(settings), now=utc_now())
+    if as_json:
+        print_json({"events": n})
+    else:
+        click.echo(f"{plural(n, 'event')} {done}.")
 
 
 def _do(group_id: int, act: Callable[..., Any], *, as_json: bool) -> None:

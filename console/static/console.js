@@ -27,9 +27,10 @@ function showButton(button, all, ticked) {
   const nothing = !all && n === 0;
   button.disabled = nothing;
   button.title = !nothing ? "" : redrives && ticked.length ? "Nothing of what is ticked is unresolved." : form().querySelector("[data-all]") ? "Tick some rows first, or choose all that match." : "Tick some rows first.";
-  const events = `${n.toLocaleString("en")} ${n === 1 ? "event" : "events"}`;
+  const noun = button.dataset.noun ?? "event";
+  const events = `${n.toLocaleString("en")} ${n === 1 ? noun : `${noun}s`}`;
   if (redrives) button.textContent = all ? all.dataset.all : nothing ? "Redrive selected" : `Redrive ${events}`;
-  if (button.dataset.does) button.textContent = nothing ? button.dataset.does : `${button.dataset.does} ${events}`;
+  if (button.dataset.does) button.textContent = nothing ? button.dataset.does : `${button.dataset.does} ${all ? button.dataset.every : events}`;
 }
 
 document.addEventListener("change", (event) => {

@@ -1,8 +1,8 @@
-"""Failed events: the list, one event, its raw record, and archiving."""
+"""Failed events: the list, one event, its raw record, and what is done to many: archived, resolved, undone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -68,19 +68,25 @@ def raw(event_id: int) -> Response:
 @bp.post("/archive")
 def archive() -> Response:
     """Hide the selected events from the lists of what is open; nothing is deleted."""
-    chosen = read_selection(request.form, now=now())
-    check_selection(Permission.TRIAGE, chosen)
-    with store.write(engine()) as writing:
-        return _back("archived", queries.archive_events(writing, chosen, by=actor(), now=now()))
+    return _move("archived", queries.archive_events)
 
 
 @bp.post("/unarchive")
 def unarchive() -> Response:
     """Bring the selected events back."""
-    chosen = read_selection(request.form, now=now())
-    check_selection(Permission.TRIAGE, chosen)
-    with store.write(engine()) as writing:
-        return _back("unarchived", queries.unarchive_events(writing, chosen, by=actor(), now=now()))
+    return _move("unarchived", queries.unarchive_events)
+
+
+@bp.post("/resolve")
+def resolve() -> Response:
+    """Say that the selected events are dealt with; what fails anew has regressed."""
+    return _move("resolved", queries.resolve_events)
+
+
+@bp.post("/unresolve")
+def unresolve() -> Response:
+    """Open again those of the selected events that were resolved by hand."""
+    return _move("reopened", queries.unresolve_events)
 
 
 @bp.post("/<int:event_id>/reveal")
@@ -92,8 +98,12 @@ def reveal(event_id: int) -> str:
     return render_template("events/show.html", **_event_facts(detail, None))
 
 
-def _back(done: str, n: int) -> Response:
-    """Return to the list or the page that the form came from, filter and all, and say how many."""
+def _move(done: str, move: Callable[..., int]) -> Response:
+    """Move what the form selects; return to where it came from, filter and all, and say how many."""
+    chosen = read_selection(request.form, now=now())
+    check_selection(Permission.TRIAGE, chosen)
+    with store.write(engine()) as writing:
+        n = move(writing, chosen, by=actor(), now=now())
     path = local_path(request.form.get("back", ""), url_for(".index"))
     return redirect(f"{path}{'&' if '?' in path else '?'}{done}={n}", 303)
 

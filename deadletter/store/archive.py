@@ -1,16 +1,16 @@
-"""Archiving: what is out of sight is kept, and comes back."""
+"""Many events at once, archived or resolved by a person: one statement, however many; and both can be undone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from deadletter.actor import Actor
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus
+from deadletter.outcome import EventStatus, Outcome
 from deadletter.store.audit import note_events
 from deadletter.store.models import Event
 from deadletter.store.moves import move_where
@@ -34,9 +34,35 @@ def unarchive_events(session: Session, selection: Selection, *, by: Actor, now: 
     return count
 
 
-def _move(session: Session, selection: Selection, to: EventStatus, before: Collection[EventStatus]) -> int:
+def resolve_events(session: Session, selection: Selection, *, by: Actor, now: datetime) -> int:
+    """Say that what is unresolved of a selection needs nothing more. Return how many events."""
+    count = _move(session, selection, EventStatus.RESOLVED, {EventStatus.UNRESOLVED})
+    note_events(session, by, "resolve", selection, count=count, now=now)
+    return count
+
+
+def unresolve_events(session: Session, selection: Selection, *, by: Actor, now: datetime) -> int:
+    """Undo `resolve_events`: open again what no redrive resolved. Return how many events."""
+    count = _move(session, selection, EventStatus.UNRESOLVED, {EventStatus.RESOLVED}, by_hand())
+    note_events(session, by, "unresolve", selection, count=count, now=now)
+    return count
+
+
+def by_hand() -> ColumnElement[bool]:
+    """Return the condition that a person resolved an event, and no redrive did."""
+    return Event.last_outcome.is_distinct_from(Outcome.SUCCEEDED)
+
+
+def _move(
+    session: Session,
+    selection: Selection,
+    to: EventStatus,
+    before: Collection[EventStatus],
+    *only: ColumnElement[bool],
+) -> int:
     if isinstance(selection, EventFilter):
-        conditions = [and_(True, *event_conditions(session, selection))]  # noqa: FBT003 - SQL's TRUE: an empty filter
+        meant = [and_(True, *event_conditions(session, selection))]  # noqa: FBT003 - SQL's TRUE: an empty filter
     else:
-        conditions = [Event.id.in_(some) for some in parts(sorted(set(selection)))]
+        meant = [Event.id.in_(some) for some in parts(sorted(set(selection)))]
+    conditions = [and_(each, *only) for each in meant]
     return move_where(session, conditions, to, values={"redrive_id": None}, before=before)

@@ -21,7 +21,7 @@ from deadletter.store.incoming import Incoming, Parsed, differs, incoming, richn
 from deadletter.store.merges import Merged, merge
 from deadletter.store.models import Event, Record, Source
 from deadletter.store.returns import Return, Sent, evidence, find_sent, hold_items, may_fail_again, record_returns
-from deadletter.store.rowset import insert_new, lock_events, next_ids, one_of, table_of
+from deadletter.store.rowset import find_each, insert_new, lock_events, next_ids, table_of
 from deadletter.store.text import MAX_FRAMES, MAX_MESSAGE, kept
 
 __all__ = ["Parsed", "Stored", "store_all", "store_messages"]
@@ -109,7 +109,7 @@ def _unknown(session: Session, batches: Mapping[int, Sequence[Parsed]], now: dat
     for source_id, parsed in batches.items():
         by_id = {kept(each.message.message_id, MAX_MESSAGE): each for each in parsed}
         known = select(record.message_id).where(record.source_id == source_id)
-        for message_id in session.scalars(known.where(one_of(session, record.message_id, by_id))).all():
+        for message_id in session.scalars(find_each(session, known, record.message_id, by_id)).all():
             del by_id[message_id]
         arrived += [incoming(each, source_id, now) for each in by_id.values()]
     arrived.sort(key=lambda message: -richness(message.event))
@@ -166,7 +166,7 @@ def _told(session: Session, messages: Sequence[Incoming]) -> Mapping[str | None,
     found: dict[str | None, Row[*tuple[Any, ...]]] = {}
     if ids := {message.request_id for message in messages if message.request_id}:
         query = select(event.id, event.group_id, event.request_id, event.payload_digest)
-        told = session.execute(query.where(one_of(session, event.request_id, ids)))
+        told = session.execute(find_each(session, query, event.request_id, ids))
         found.update((row.request_id, row) for row in told)
     return found
 

@@ -1,6 +1,6 @@
 """Everything that pages, reports and the command line read, by one name. Every function takes a session first."""
 
-from deadletter.store.archive import archive_events, unarchive_events
+from deadletter.store.archive import archive_events, resolve_events, unarchive_events, unresolve_events
 from deadletter.store.event_pages import count_events, get_event, list_events
 from deadletter.store.exporting import iter_events
 from deadletter.store.group_pages import (
@@ -37,6 +37,8 @@ __all__ = [
     "list_workers",
     "overall_hours",
     "report_facts",
+    "resolve_events",
     "status_counts",
     "unarchive_events",
+    "unresolve_events",
 ]

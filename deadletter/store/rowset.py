@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    Select,
     String,
     Table,
     Update,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy import cast as cast_to
@@ -55,6 +57,20 @@ def one_of(session: Session, column: ColumnElement[Any], values: Iterable[Any]) 
         return column == any_(bindparam(None, list(values), ARRAY(column.type), unique=True))
     given = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(given.c.value))
+
+
+def find_each(session: Session, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]) -> Select[Any]:
+    """Return *query* narrowed to where *column*, which has an index, is one of *values*: each looked up by itself.
+
+    Before PostgreSQL has statistics of a table that grows, it reads all of it to find some hundred values, again and
+    again. OFFSET 0 is the wall behind which it cannot but look up one by one.
+    """
+    if not is_postgres(session):
+        return query.where(one_of(session, column, values))
+    names = func.unnest(bindparam(None, list(values), ARRAY(column.type), unique=True)).table_valued("value")
+    each = names.render_derived(name="given")
+    found = query.where(column == each.c.value).offset(0).correlate(each).lateral("found")
+    return select(*found.c).select_from(each.join(found, true()))
 
 
 def one_of_named(name: str, column: ColumnElement[Any], *, postgres: bool) -> ColumnElement[bool]:

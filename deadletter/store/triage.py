@@ -13,7 +13,8 @@ from deadletter.actor import Actor
 from deadletter.errors import BadInput, NotFound
 from deadletter.event import storable
 from deadletter.filters import NOBODY
-from deadletter.outcome import EventStatus, Outcome
+from deadletter.outcome import EventStatus
+from deadletter.store.archive import by_hand
 from deadletter.store.audit import note
 from deadletter.store.models import Event, Group, GroupNote
 from deadletter.store.moves import move_where
@@ -110,9 +111,8 @@ def resolve(session: Session, group_id: int, *, by: Actor, now: datetime) -> int
 
 def unresolve(session: Session, group_id: int, *, by: Actor, now: datetime) -> int:
     """Undo `resolve`: open again what no redrive resolved; return how many events. Raises NotFound."""
-    by_hand = Event.last_outcome.is_distinct_from(Outcome.SUCCEEDED)
     before = {EventStatus.RESOLVED}
-    return _move(session, group_id, EventStatus.UNRESOLVED, before, "unresolve", by, now, by_hand)
+    return _move(session, group_id, EventStatus.UNRESOLVED, before, "unresolve", by, now, by_hand())
 
 
 def archive(session: Session, group_id: int, *, by: Actor, now: datetime) -> int:

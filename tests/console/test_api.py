@@ -97,6 +97,15 @@ def test_a_group_is_assigned_by_the_api_as_by_its_page(ada: Program, door: Door)
     assert (entry.who, entry.subject) == ("ada", str(group["id"]))
 
 
+def test_all_that_a_filter_means_is_resolved_by_the_api_and_opened_again(ada: Program) -> None:
+    open_ones = len(ada.get("/events?status=unresolved&limit=200").get_json()["items"])
+    resolved = ada.post("/events/resolve", {"filter": "status=unresolved"})
+    assert (resolved.status_code, resolved.get_json()) == (200, {"events": open_ones})
+    assert ada.get("/groups?status=unresolved").get_json()["items"] == []
+    assert ada.post("/events/unresolve", {"filter": "status=resolved"}).get_json()["events"] >= open_ones
+    assert ada.get("/groups?status=unresolved").get_json()["items"]
+
+
 def test_a_redrive_is_planned_confirmed_by_its_digest_paused_and_cancelled(ada: Program) -> None:
     group = first(ada, "/groups?function=orders-capture")
     planned = ada.post("/redrives", {"groups": [group["id"]], "rate": 5, "canary": 0})
@@ -233,7 +242,12 @@ def test_grants_for_some_sources_hold_in_the_api(ada: Program, door: Door) -> No
     assert {event["source_id"] for event in bob.get("/events?limit=200").get_json()["items"]} == {mine.id}
     foreign = first(ada, f"/events?source={other.id}")["id"]
     assert bob.get(f"/events/{foreign}").status_code == 403
-    for path, body in (("/events/archive", {"events": [foreign]}), ("/redrives", {"events": [foreign]})):
+    for path, body in (
+        ("/events/archive", {"events": [foreign]}),
+        ("/events/resolve", {"events": [foreign]}),
+        ("/events/resolve", {"filter": "status=unresolved"}),
+        ("/redrives", {"events": [foreign]}),
+    ):
         refused = bob.post(path, body)
         assert (refused.status_code, str(other.arn) in refused.get_json()["detail"]) == (403, True)
 

@@ -300,7 +300,7 @@ def test_nobody_to_ask_means_nothing_is_sent(env: dict[str, str], night: Engine)
         (("--group", 99), 1, "99"),
         (("--filter", "status=resolved"), 2, "No event matches status=resolved."),
         (("--filter", "PaymentError"), 2, "There is no filter named 'PaymentError'."),
-        (("--filter", ""), 2, "This filter lets every event through. To send all that are open: status=unresolved"),
+        (("--filter", ""), 2, "This filter lets every event through. To choose all that are open: status=unresolved"),
         (("--filter", "group="), 2, "This filter lets every event through."),
     ],
 )

@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from console.cli import main
+from console.format import plural
 from deadletter.filters import EventFilter
 from deadletter.store import read
-from deadletter.store.queries import get_group, list_groups
+from deadletter.store.queries import count_events, get_group, list_groups
 from tests.console.conftest import NOW
 
 
@@ -138,3 +139,57 @@ def test_a_command_that_means_nothing_is_refused(
     assert main(["snooze", str(group), "--undo", "--until", "4h"]) == 2
     assert main(["note", str(group), "--remove", "99"]) == 1
     assert "has no note 99" in capsys.readouterr().err
+
+
+def counts(engine: Engine, query: str) -> int:
+    with read(engine) as session:
+        return count_events(session, EventFilter.from_query(query, now=NOW)).n
+
+
+def test_all_groups_that_match_are_resolved_from_their_list_and_opened_again(
+    client: FlaskClient, seeded: Engine, group: int
+) -> None:
+    function = row(seeded, group).function_name
+    theirs = f"function={function}&status=unresolved"
+    total, n = counts(seeded, "status=unresolved"), counts(seeded, theirs)
+    shown = page(client, f"/groups?function={function}")
+    assert 'formaction="/events/resolve"' in shown
+    assert 'formaction="/events/archive"' in shown
+    form = {"scope": "filter", "filter": f"{theirs}&state=awake", "back": f"/groups?function={function}"}
+    answer = client.post("/events/resolve", data=form)
+    assert answer.headers["Location"] == f"/groups?function={function}&resolved={n}"
+    assert f"{n} event" in page(client, answer.headers["Location"])
+    assert counts(seeded, "status=unresolved") == total - n
+    assert 'formaction="/events/unresolve"' in page(client, "/groups?status=resolved")
+    client.post("/events/unresolve", data={"scope": "page", "group": str(group), "filter": "status=resolved"})
+    assert row(seeded, group).standing == "unresolved"
+
+
+def test_ticked_groups_alone_are_archived_and_brought_back(client: FlaskClient, seeded: Engine, group: int) -> None:
+    total, n = counts(seeded, "status=unresolved"), row(seeded, group).counts.unresolved
+    ticked = {"scope": "page", "group": str(group), "filter": "status=unresolved&state=awake", "back": "/groups"}
+    assert client.post("/events/archive", data=ticked).headers["Location"] == f"/groups?archived={n}"
+    assert counts(seeded, "status=unresolved") == total - n
+    assert 'formaction="/events/unarchive"' in page(client, "/groups?status=archived")
+    client.post("/events/unarchive", data=ticked | {"filter": "status=archived"})
+    assert counts(seeded, "status=unresolved") == total
+
+
+def test_the_command_line_resolves_and_archives_by_filter(
+    seeded: Engine, group: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", str(seeded.url))
+    open_ones, theirs = counts(seeded, "status=unresolved"), f"status=unresolved&group={group}"
+    n = counts(seeded, theirs)
+    for verb, done, back in (("resolve", "resolved", "reopened"), ("archive", "archived", "unarchived")):
+        assert main([verb, "--filter", theirs]) == 0
+        assert capsys.readouterr().out == f"{plural(n, 'event')} {done}.\n"
+        assert counts(seeded, "status=unresolved") == open_ones - n
+        assert main([verb, "--filter", f"status={done}&group={group}", "--undo", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"events": n}, back
+    assert counts(seeded, "status=unresolved") == open_ones
+    for asked in ([], [str(group), "--filter", "status=unresolved"]):
+        assert main(["resolve", *asked]) == 2
+        assert "exactly one way" in capsys.readouterr().err
+    assert main(["archive", "--filter", ""]) == 2
+    assert "lets every event through" in capsys.readouterr().err

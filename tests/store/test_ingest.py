@@ -1,8 +1,9 @@
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -12,10 +13,12 @@ from deadletter.outcome import EventStatus
 from deadletter.store import write
 from deadletter.store.ailing import ailment
 from deadletter.store.check import recount
-from deadletter.store.engine import BUSY_TIMEOUT_MS, limit_waiting
+from deadletter.store.engine import BUSY_TIMEOUT_MS, is_postgres, limit_waiting
 from deadletter.store.ingest import Stored, store_all, store_messages
+from deadletter.store.models import Record
 from deadletter.store.queries import get_event, list_events, list_groups, status_counts
 from deadletter.store.rows import EventDetail
+from deadletter.store.rowset import find_each, table_of
 from tests.factories import (
     NOW,
     QUEUE,
@@ -29,6 +32,21 @@ from tests.factories import (
 from tests.statements import counted
 
 BUSY = "PRAGMA busy_timeout"
+
+
+def test_messages_are_looked_up_by_the_index_before_a_table_has_statistics(session: Session) -> None:
+    store_some(session, *(make_parsed() for _ in range(60)))
+    record = table_of(Record).c
+    known = select(record.message_id).where(record.source_id == 1)
+    query = find_each(session, known, record.message_id, [f"message-{n}" for n in range(500)])
+    compiled = query.compile(session.connection(), compile_kwargs={"render_postcompile": True})
+    explain = "EXPLAIN " if is_postgres(session) else "EXPLAIN QUERY PLAN "
+    given = (
+        compiled.params if is_postgres(session) else tuple(compiled.params[name] for name in compiled.positiontup or ())
+    )
+    plan = " ".join(row[-1] for row in session.connection().exec_driver_sql(explain + str(compiled), given))
+    by_message = r"Index Cond: \(\(source_id = .*AND \(message_id =|SEARCH records .*source_id=\? AND message_id=\?"
+    assert re.search(by_message, plan), plan
 
 
 def only_event(session: Session) -> EventDetail:

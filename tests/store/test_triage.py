@@ -9,14 +9,18 @@ from sqlalchemy.orm import Session
 
 from deadletter.errors import BadInput, NotFound
 from deadletter.filters import EventFilter
-from deadletter.outcome import EventStatus, GroupState
+from deadletter.outcome import EventStatus, GroupState, Outcome
 from deadletter.store import triage
+from deadletter.store.archive import resolve_events, unresolve_events
 from deadletter.store.audit import AuditFilter, list_audit
 from deadletter.store.check import recount
+from deadletter.store.event_pages import list_events
 from deadletter.store.group_pages import count_standings, get_group, list_assignees, list_groups, list_notes
+from deadletter.store.moves import move_events
 from deadletter.store.redrives.selections import iter_candidates
 from deadletter.store.rows import GroupRow
 from tests.factories import ADA, BOB, NOW, make_parsed, store_some
+from tests.statements import counted
 
 HOUR = timedelta(hours=1)
 
@@ -199,3 +203,40 @@ def test_what_does_not_exist_cannot_be_decided_about(session: Session) -> None:
             act(session, 4711, by=ADA, now=NOW)
     with pytest.raises(BadInput, match="nobody's"):
         triage.assign(session, fail(session), "Nobody", by=ADA, now=NOW)
+
+
+def test_everything_that_a_filter_means_is_resolved_at_once_and_opened_again(session: Session) -> None:
+    one, two = fail(session, 3), fail(session, 2, error_type="TimeoutError")
+    asleep = fail(session, error_type="VendorError")
+    triage.snooze(session, asleep, until=NOW + HOUR, by=ADA, now=NOW)
+    every = EventFilter.from_query("status=unresolved&state=awake", now=NOW)
+    assert resolve_events(session, every, by=ADA, now=NOW) == 5
+    assert [look(session, group).standing for group in (one, two, asleep)] == ["resolved", "resolved", "snoozed"]
+    assert recount(session) == []
+    fail(session)
+    assert look(session, one).standing == "regressed"
+    assert unresolve_events(session, EventFilter(group=two), by=BOB, now=NOW) == 2
+    assert look(session, two).standing == "unresolved"
+    assert recount(session) == []
+    told = [(row.who, row.verb, row.details["count"]) for row in list_audit(session, AuditFilter(kind="events")).rows]
+    assert told == [("bob", "unresolve", 2), ("ada", "resolve", 5)]
+
+
+def test_resolving_many_is_one_update_however_many_groups(session: Session) -> None:
+    for number in range(6):
+        fail(session, error_type=f"Error{number}")
+    session.flush()
+    with counted(session.get_bind().engine) as said:
+        assert resolve_events(session, EventFilter(status=EventStatus.UNRESOLVED), by=ADA, now=NOW) == 6
+    assert sum("UPDATE events" in each for each, _ in said) == 1
+
+
+def test_what_a_redrive_resolved_is_not_opened_again_in_bulk(session: Session) -> None:
+    group = fail(session, 2)
+    events = [row.id for row in list_events(session, EventFilter(group=group)).rows]
+    move_events(session, events[:1], EventStatus.REDRIVING, release=False)
+    move_events(session, events[:1], EventStatus.RESOLVED, outcome=Outcome.SUCCEEDED)
+    assert resolve_events(session, events, by=ADA, now=NOW) == 1
+    assert unresolve_events(session, events, by=ADA, now=NOW) == 1
+    assert look(session, group).counts.resolved == 1
+    assert recount(session) == []
