@@ -51,6 +51,7 @@ def looks(name: str, settings: Settings, engine: Engine, size: Size) -> Iterator
     note = f"{peaks[0]:.0f} MB at {size.events[-2]:,}"
     yield [
         *(_speed(name, engine, stream) for stream in Stream),
+        _same_work(name, engine),
         under(MOST_MB, f"export of {size.events[-1]:,} as CSV, {name}, peak memory", peaks[1], "MB", note),
         at_most(MOST_GROWTH, f"export, {name}, growth of its peak memory", peaks[1] / peaks[0], "times", note),
     ]
@@ -64,6 +65,23 @@ def _speed(database: str, engine: Engine, stream: Stream) -> Row:
     rounds = in_turn({"ours": lambda: _rate(lambda: _ours(engine, stream)), peer: lambda: _rate(lambda: raw(engine))})
     name = f"export as {stream} / {peer}, {database}"
     return at_least(LEAST[stream], name, rounds.ratio("ours", peer), note=rounds.note("ours", peer))
+
+
+def _same_work(database: str, engine: Engine) -> Row:
+    """Compare with what writes the same keys, the payload out of its record as JSON; only masked it is not."""
+    peer = "raw cursor, payload out of its record by json, all by json"
+    rounds = in_turn(
+        {
+            "ours": lambda: _rate(lambda: _ours(engine, Stream.NDJSON)),
+            peer: lambda: _rate(lambda: _raw_json(engine, lambda row: json.dumps(_opened(row)).encode())),
+        }
+    )
+    name = f"export as ndjson / {peer}, {database}"
+    return at_least(LEAST[Stream.NDJSON], name, rounds.ratio("ours", peer), note=rounds.note("ours", peer))
+
+
+def _opened(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"body": json.loads(row["body"])["requestPayload"]}
 
 
 def _rate(act: Callable[[], object]) -> float:
