@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from console.api import discovery, events, groups, reading, redrives, sources, targets
+from console.api import discovery, edits, events, exports, groups, people, reading, redrives, sources, targets
 from console.api.document import document
 from console.api.routes import Operation, carry_through
 
@@ -12,7 +12,8 @@ PREFIX = "/api/v1"
 OPERATIONS = tuple(
     operation
     for routes in (
-        *(module.routes for module in (groups, events, redrives, sources, targets, discovery)),
+        *(module.routes for module in (groups, events, edits, redrives, sources, targets, discovery, exports, people)),
+        people.mine,
         *(reading.reports, reading.audit, reading.unknown, reading.workers, reading.me),
     )
     for operation in routes.operations

@@ -12,6 +12,7 @@ from console.api.repeats import HEADER, MOST_CHARS
 from console.api.routes import Operation
 from console.api.schemas import NAMED, Schema
 
+_JSON = ("application/json",)
 _VARIABLE = re.compile(r"<int:(\w+)>")
 _SOUGHT = {"400": "Not understood", "401": "Nobody is signed in", "403": "Refused", "422": "Cannot be done as asked"}
 _WRITES = {"409": "Something changed in the meantime", "413": "Too large", "415": "Not JSON"}
@@ -85,7 +86,7 @@ def _body(each: Operation) -> Mapping[str, Any]:
 
 
 def _responses(each: Operation) -> Mapping[str, Any]:
-    fine = {"description": "Done", "content": {"application/json": {"schema": each.answer}}}
+    fine = {"description": "Done", "content": {kind: {"schema": each.answer} for kind in each.media or _JSON}}
     errors = (
         _SOUGHT
         | ({} if each.body is None else _WRITES)

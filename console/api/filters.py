@@ -45,9 +45,13 @@ SELECTION: Mapping[str, Schema] = {
 """The fields that select events: their ids, or those of groups, or a filter as in a URL's query."""
 
 
+_BESIDE = {*CURSOR, "format"}
+"""What a list or an export is asked besides."""
+
+
 def read_filter(*, now: datetime) -> EventFilter:
     """Return the filter that the request's parameters say. Raises BadInput."""
-    pairs = [(name, text) for name, text in request.args.items(multi=True) if name not in CURSOR]
+    pairs = [(name, text) for name, text in request.args.items(multi=True) if name not in _BESIDE]
     return EventFilter.from_query(pairs, now=now)
 
 

@@ -27,20 +27,20 @@ from deadletter.store.redrives.doubts import DoubtRow, list_doubts
 
 reports, audit, unknown, workers, me = map(Routes, ("reports", "audit", "unknown", "workers", "me"))
 _TEXT = {"type": "string"}
-_AUDIT = dict.fromkeys(fields_of(AuditFilter), _TEXT)
-_RANGE = {name: schema for name, schema in FILTER.items() if name not in {"since", "until", "expires"}}
-_RANGE |= {"from": FILTER["since"], "to": FILTER["until"]}
+AUDIT = dict.fromkeys(fields_of(AuditFilter), _TEXT)
+RANGE = {name: schema for name, schema in FILTER.items() if name not in {"since", "until", "expires"}}
+RANGE |= {"from": FILTER["since"], "to": FILTER["until"]}
 _MAY = obj({"permission": _TEXT, "means": _TEXT, "allowed": {"type": "boolean"}, "reason": _TEXT})
 
 
-@reports.get("/report", named("Report", schema_of(Report)), **_RANGE)
+@reports.get("/report", named("Report", schema_of(Report)), **RANGE)
 def show() -> Json:
     """Get the report of an incident: of the last 24 hours, where it does not say. Secrets are masked."""
     chosen = read_range(request.args.items(multi=True), now=now())
     return plain(read_report(session(), chosen, settings=settings(), made_by=operator(), now=now()))
 
 
-@audit.get("/audit", page(named("AuditEntry", obj(fields_of(AuditRow)))), **_AUDIT, **CURSOR)
+@audit.get("/audit", page(named("AuditEntry", obj(fields_of(AuditRow)))), **AUDIT, **CURSOR)
 def index() -> Json:
     """List who did what to what, when, and from where, the newest first."""
     chosen, secrets = trail.read_filter(request.args, now=now()), settings().secrets

@@ -26,7 +26,7 @@ from deadletter.store.rows import ItemRow, RedriveRow
 
 routes = Routes("redrives")
 _MAYBE = {"type": ["integer", "null"]}
-_REDRIVE = named(
+REDRIVE = named(
     "Redrive",
     obj(
         fields_of(RedriveRow, *SUMMARY)
@@ -55,14 +55,14 @@ _ASKED = {
 _STARTED: dict[str, Json] = {"digest": TEXT, "at_once": FLAG, "originals": FLAG}
 
 
-@routes.get("/redrives", page(_REDRIVE), **CURSOR)
+@routes.get("/redrives", page(REDRIVE), **CURSOR)
 def index() -> Json:
     """List redrives, the newest first."""
     found = redrives.list_redrives(session(), cursor=request.args.get("cursor"), limit=read_limit())
     return {"items": [_shown(row) for row in found.rows], "next": found.next_cursor}
 
 
-@routes.post("/redrives", _REDRIVE, _ASKED, status=201)
+@routes.post("/redrives", REDRIVE, _ASKED, status=201)
 def add(body: Body) -> Json:
     """Plan a redrive. Sends nothing: `start` does, with the plan's digest."""
     form = MultiDict({name: str(body[name]) for name in _ASKED if name in body and name not in SELECTION})
@@ -70,7 +70,7 @@ def add(body: Body) -> Json:
     return _now_is(plan(form, read_selected(body, now=now())))
 
 
-@routes.get("/redrives/<int:redrive_id>", _REDRIVE)
+@routes.get("/redrives/<int:redrive_id>", REDRIVE)
 def show(redrive_id: int) -> Json:
     """Get one redrive: its plan, and how far it is."""
     return _shown(redrives.get_redrive(session(), redrive_id))
@@ -85,7 +85,7 @@ def items(redrive_id: int) -> Json:
     return {"items": [public(row, settings().secrets) for row in found.rows], "next": found.next_cursor}
 
 
-@routes.post("/redrives/<int:redrive_id>/start", _REDRIVE, _STARTED, required=["digest"])
+@routes.post("/redrives/<int:redrive_id>/start", REDRIVE, _STARTED, required=["digest"])
 def start(body: Body, redrive_id: int) -> Json:
     """Confirm the plan that has this digest: it runs, or waits for somebody else's approval."""
     hours = settings().approval.hours
@@ -94,25 +94,25 @@ def start(body: Body, redrive_id: int) -> Json:
     return _now_is(redrive_id)
 
 
-@routes.post("/redrives/<int:redrive_id>/pause", _REDRIVE)
+@routes.post("/redrives/<int:redrive_id>/pause", REDRIVE)
 def pause(_body: Body, redrive_id: int) -> Json:
     """Send nothing more until it is resumed."""
     return _done(use.pause, redrive_id)
 
 
-@routes.post("/redrives/<int:redrive_id>/resume", _REDRIVE)
+@routes.post("/redrives/<int:redrive_id>/resume", REDRIVE)
 def resume(_body: Body, redrive_id: int) -> Json:
     """Go on where it was paused, or with a new canary after it stopped by itself."""
     return _done(use.resume, redrive_id)
 
 
-@routes.post("/redrives/<int:redrive_id>/cancel", _REDRIVE)
+@routes.post("/redrives/<int:redrive_id>/cancel", REDRIVE)
 def cancel(_body: Body, redrive_id: int) -> Json:
     """Send no more of it; what is sent stays sent."""
     return _done(use.cancel, redrive_id)
 
 
-@routes.post("/redrives/<int:redrive_id>/rate", _REDRIVE, {"rate": NUMBER, "concurrency": WHOLE}, required=["rate"])
+@routes.post("/redrives/<int:redrive_id>/rate", REDRIVE, {"rate": NUMBER, "concurrency": WHOLE}, required=["rate"])
 def rate(body: Body, redrive_id: int) -> Json:
     """Send faster or slower from now on, in events per second."""
     pace = read_pace({name: str(value) for name, value in body.items()})
@@ -120,13 +120,13 @@ def rate(body: Body, redrive_id: int) -> Json:
     return _now_is(redrive_id)
 
 
-@routes.post("/redrives/<int:redrive_id>/approve", _REDRIVE, {"digest": TEXT}, required=["digest"])
+@routes.post("/redrives/<int:redrive_id>/approve", REDRIVE, {"digest": TEXT}, required=["digest"])
 def approve(body: Body, redrive_id: int) -> Json:
     """Approve the plan that has this digest, which somebody else asked for: it runs."""
     return _done(use.approve, redrive_id, digest=body["digest"])
 
 
-@routes.post("/redrives/<int:redrive_id>/refuse", _REDRIVE, {"reason": {"type": "string", "maxLength": 1_000}})
+@routes.post("/redrives/<int:redrive_id>/refuse", REDRIVE, {"reason": {"type": "string", "maxLength": 1_000}})
 def refuse(body: Body, redrive_id: int) -> Json:
     """Refuse it, or take one's own question back: it is a plan again."""
     return _done(use.refuse, redrive_id, reason=body.get("reason", ""))

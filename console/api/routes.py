@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -18,6 +18,7 @@ from deadletter.event import Json
 from deadletter.store.answers import Answer
 
 View = Callable[..., Json]
+StreamView = Callable[..., Response]
 
 MOST = 200
 _NO_FIELDS: Mapping[str, Schema] = {}
@@ -42,6 +43,8 @@ class Operation:
     query: Mapping[str, Schema] = field(default_factory=dict)
     body: Mapping[str, Schema] | None = None
     required: Sequence[str] = ()
+    media: Sequence[str] = ()
+    """The content types of an answer that is no JSON, which the view makes itself: a text, streamed."""
     kept: bool = True
     """Whether its answers may be kept for repeats: not those that hold secrets."""
 
@@ -57,6 +60,11 @@ class Routes:
         """Declare an operation that reads; its answer is JSON of the schema *answer*."""
         return self._declare("GET", path, {"answer": answer, "query": query})
 
+    def stream(self, path: str, media: Iterable[str], **query: Schema) -> Callable[[StreamView], StreamView]:
+        """Declare an operation that reads, and answers with a text of one of the content types *media*."""
+        said = {"answer": {"type": "string"}, "media": tuple(media), "query": query}
+        return self._declare("GET", path, said)
+
     def post(  # noqa: PLR0913 - what is said of an operation, each by its name
         self,
         path: str,
@@ -71,8 +79,8 @@ class Routes:
         said = {"answer": answer, "body": body, "required": required, "status": status, "kept": kept}
         return self._declare("POST", path, said)
 
-    def _declare(self, method: str, path: str, said: Mapping[str, Any]) -> Callable[[View], View]:
-        def declare(view: View) -> View:
+    def _declare(self, method: str, path: str, said: Mapping[str, Any]) -> Callable[[Any], Any]:
+        def declare(view: Any) -> Any:  # noqa: ANN401 - a view, handed back as it is
             name = f"{self.tag}_{view.__name__.rstrip('_')}"
             about = (view.__doc__ or "").strip()
             self.operations.append(
@@ -91,6 +99,8 @@ def carry_through(operation: Operation, named: Mapping[str, object]) -> Response
         UnsupportedMediaType: Its body is not declared as JSON.
     """
     _check_query(operation)
+    if operation.media:
+        return cast("Response", operation.view(**named))
     if operation.body is None:
         return repeats.response(Answer(operation.status, json.dumps(operation.view(**named))))
     body = _body(operation.body, operation.required)
