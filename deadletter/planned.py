@@ -137,6 +137,10 @@ class Digest:
         while some := "".join(map(_said, islice(left, _TOGETHER))):
             self._hash.update(some.encode("utf-8", "surrogatepass"))
 
+    def add_texts(self, texts: Iterable[str]) -> None:
+        """Go on, with what somebody else put together of the next rows as `_said` does."""
+        self._hash.update("".join(texts).encode("utf-8", "surrogatepass"))
+
     def text(self) -> str:
         """Return it, in hex."""
         return self._hash.hexdigest()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from deadletter.event import Cause, Producer, name_of
 from deadletter.fingerprint.causes import End, cause_from, cause_of, end_of, fallback_title
 from deadletter.fingerprint.frames import in_app_frames
-from deadletter.fingerprint.masks import Masked, mask, masked_things
+from deadletter.fingerprint.masks import Masked, mask, masked_text, masked_things
 
 __all__ = [
     "VERSION",
@@ -60,10 +60,10 @@ def fingerprint(cause: Cause) -> Fingerprint:
     """Return the fingerprint of *cause*, from at most 1,000 characters of message and 2,000 lines of stack."""
     end = end_of(cause)
     message = end.message if end else cause.error_message
-    masked = mask(message).text if message else None
+    masked = masked_text(message) if message else None
     frames = () if end else in_app_frames(cause.stack_trace)
     facts = (cause.function_arn, cause.error_type, cause.condition, masked)
-    size = sum([len(text) for text in (*facts, *frames) if text])
+    size = sum(map(len, filter(None, facts))) + sum(map(len, frames))
     made = _made if size <= _REMEMBERED_CHARS else _made.__wrapped__
     return made(*facts, cause.producer, end, frames)
 

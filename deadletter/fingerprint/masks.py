@@ -141,6 +141,18 @@ def mask(text: str) -> Masked:
     return Masked(masked, tuple(name for name in _ORDER if name in hits) if hits else ())
 
 
+def masked_text(text: str) -> str:
+    """Return the text of `mask` alone, which is cheaper."""
+    return _MASK.sub(_shown, text[:MAX_CHARS])
+
+
+_SHOWN = {name: f"<{name}>" for name in _ORDER}
+
+
+def _shown(match: re.Match[str]) -> str:
+    return _SHOWN.get(match.lastgroup or "") or match[0]
+
+
 def masked_things(masked: str) -> tuple[str, ...]:
     """Return what people call the things that were masked in *masked*, each once, in the order of the table."""
     found = set(_TOKEN.findall(masked))

@@ -16,6 +16,8 @@ from deadletter.errors import BadInput
 from deadletter.event import Producer, Redrivable, TargetKind, TargetRef
 from deadletter.filters import EventFilter
 from deadletter.outcome import EventStatus, Outcome
+from deadletter.plan import Candidate
+from deadletter.planned import PlannedItem
 from deadletter.redrive.ahead import Choice
 from deadletter.redrive.making import Asked, by_kinds, event_by_event
 from deadletter.store import models, read, write
@@ -150,3 +152,21 @@ def test_events_that_failed_at_the_same_time_are_looked_at_together(engine: Engi
         parts = [[each.event_id for each in part] for part in iter_candidates(session, ids, in_part=2)]
 
     assert parts == [[ids[0], ids[4]], [ids[5], ids[6]], [ids[7], *ids[1:4]]]
+
+
+def test_only_what_a_decision_follows_from_tells_kinds_apart() -> None:
+    def kind(status: str, source: int) -> kinds.Kind:
+        key = (QUEUE, status, source, 1, "sqs-redrive", 0, "yes", "", 0, "sqs", "", 1)
+        return kinds.Kind(key, _CANDIDATE, 1)
+
+    send = PlannedItem(0, TargetRef(TargetKind.SQS, QUEUE))
+    skip = PlannedItem(0, None, "It is archived.")
+    alike = [(kind(status, source), send) for status in ("unresolved", "resolved") for source in (1, 2)]
+    assert kinds.telling_apart(alike) == ()
+    by_status = [*alike, (kind("archived", 1), skip), (kind("archived", 2), skip)]
+    assert kinds.telling_apart(by_status) == ("status",)
+    by_both = [*alike, (kind("archived", 1), skip), (kind("archived", 2), send)]
+    assert kinds.telling_apart(by_both) == ("status", "source_id")
+
+
+_CANDIDATE = Candidate(event_id=0, status=EventStatus.UNRESOLVED, occurred_at=NOW)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from deadletter.errors import BadInput
 from deadletter.event import Cause, Producer
-from deadletter.fingerprint import VERSION, Fingerprint, cause_from, cause_of, fingerprint, frames, same_cause
+from deadletter.fingerprint import VERSION, Fingerprint, cause_from, cause_of, fingerprint, frames, mask, same_cause
+from deadletter.fingerprint.masks import masked_text
 from deadletter.parse import parse_message, read_entry
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -50,6 +51,68 @@ def test_a_fingerprint_says_what_made_it_and_what_did_not() -> None:
 def test_a_fingerprint_is_the_same_in_every_release_until_the_version_changes() -> None:
     assert value(DECLINED) == "1:cbab22bbc8e23a27cd2de9ceaf40e486"
     assert value(ONLY_MESSAGE) == "1:08d7f44f43e133f43296fe1be305197d"
+
+
+@pytest.mark.parametrize(
+    ("cause", "stored"),
+    [
+        (
+            Cause(
+                FUNCTION,
+                "KeyError",
+                "'id'",
+                tuple(f'  File "/var/task/app/step_{n}.py", line {40 + n}, in step_{n}\n' for n in range(12)),
+            ),
+            "1:f6bc1a22febaf1c52886e5789a8f7466",
+        ),
+        (
+            Cause(
+                FUNCTION,
+                "TypeError",
+                "x is not a function",
+                (
+                    "    at handler (file:///var/task/index.mjs:7:11)",
+                    "    at async go (/var/task/node_modules/a/b.js:1:2)",
+                ),
+            ),
+            "1:6207d4ed628d5241310ffd58da66d515",
+        ),
+        (
+            Cause(
+                FUNCTION,
+                "java.lang.IllegalStateException",
+                "no stock",
+                ("com.shop.Orders.lambda$take$0(Orders.java:17)", "com.shop.Orders.handle(Orders.java:40)"),
+            ),
+            "1:26247e8047103d810de2b5070293c5e0",
+        ),
+        (
+            Cause(
+                FUNCTION,
+                error_message="RequestId: 9b1deb4d-3b7d-4bad Task timed out after 3.00 seconds",
+            ),
+            "1:c8a8fac854418ef3b1544f5842407400",
+        ),
+        (
+            Cause(
+                f"{FUNCTION}:7",
+                error_message="user 4711 of 10.0.0.7:5432 at 2026-11-25T10:00:00Z: s3://b/k.json, status=503, key='x1'",
+            ),
+            "1:016034c9b6a4631688d1210251c6bb7c",
+        ),
+        (
+            Cause(FUNCTION, condition="RetriesExhausted", producer=Producer.KINESIS_ESM),
+            "1:00f27f1de6650411f4aa4c6e56ad02c9",
+        ),
+    ],
+)
+def test_what_is_stored_of_each_kind_of_cause_is_found_again(cause: Cause, stored: str) -> None:
+    assert value(cause) == stored
+
+
+@given(st.text() | st.from_regex(r"(user [0-9]+|status=503|'a'|10\.0\.0\.7|[0-9a-f]{12} )+"))
+def test_masked_text_alone_is_the_text_that_masking_gives(text: str) -> None:
+    assert masked_text(text) == mask(text).text
 
 
 def test_an_alias_or_a_version_is_not_another_cause() -> None:

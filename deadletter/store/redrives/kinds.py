@@ -109,17 +109,40 @@ def _chosen(
     session: Session, selection: EventFilter | Sequence[int], decided: Sequence[tuple[Kind, PlannedItem]]
 ) -> Select[Any]:
     """Return the events with what was decided of their kinds."""
-    typed: list[Any] = [
-        column("n", Integer),
-        *(column(f"k_{name}", Integer if name in _NUMBERS else Text) for name in _KEY),
-    ]
-    made = values(*typed, *(column(name, Text) for name in _DECISION), name="kinds_given")
-    kinds = made.data([(n, *kind.key, *_decision(item)) for n, (kind, item) in enumerate(decided)]).cte("kinds")
-    same = and_(*(kinds.c[f"k_{name}"] == expression for name, expression in _KEY.items()))
-    columns = (Event.id.label("event_id"), Event.occurred_at, kinds.c.n, *(kinds.c[name] for name in _DECISION))
-    # Each event has a kind on SQLite, so this says no more than an inner join, but that SQLite goes from event to kind.
-    joined = select(*columns).join(kinds, same, isouter=not is_postgres(session))
+    event: list[Any] = [Event.id.label("event_id"), Event.occurred_at]
+    postgres = is_postgres(session)
+    # On SQLite each event is of one of the kinds still: what all that are decided alike share need not be compared.
+    telling = tuple(_KEY) if postgres else telling_apart(decided)
+    if not telling:
+        said = zip(_DECISION, _decision(decided[0][1]), strict=True)
+        plain: Select[Any] = select(*event, *(literal(what, Text).label(name) for name, what in said))
+        return plain.where(*conditions_of(session, selection))
+    typed = [column(f"k_{name}", Integer if name in _NUMBERS else Text) for name in telling]
+    made = values(column("n", Integer), *typed, *(column(name, Text) for name in _DECISION), name="kinds_given")
+    rows = {_part_of(kind, telling): (n, *_decision(item)) for n, (kind, item) in enumerate(decided)}
+    kinds = made.data([(n, *key, *decision) for key, (n, *decision) in rows.items()]).cte("kinds")
+    same = and_(*(kinds.c[f"k_{name}"] == _KEY[name] for name in telling))
+    # For the same reason this says no more there than an inner join, but that SQLite goes from event to kind.
+    joined = select(*event, kinds.c.n, *(kinds.c[name] for name in _DECISION)).join(kinds, same, isouter=not postgres)
     return joined.where(*conditions_of(session, selection))
+
+
+def telling_apart(decided: Sequence[tuple[Kind, PlannedItem]]) -> tuple[str, ...]:
+    """Return the parts of the key that what was decided follows from: few, and none where all are decided alike."""
+    telling = tuple(_KEY)
+    for name in reversed(_KEY):
+        fewer = tuple(each for each in telling if each != name)
+        said = {(_part_of(kind, fewer), _decision(item)) for kind, item in decided}
+        if len({key for key, _ in said}) == len(said):
+            telling = fewer
+    return telling
+
+
+_AT = {name: at for at, name in enumerate(_KEY)}
+
+
+def _part_of(kind: Kind, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(kind.key[_AT[name]] for name in names)
 
 
 def _decision(item: PlannedItem) -> tuple[str | None, ...]:

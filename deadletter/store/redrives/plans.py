@@ -8,7 +8,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ScalarResult,
+    Select,
+    Text,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from deadletter.errors import ChangedSincePlan, IllegalMove
@@ -252,14 +267,29 @@ def digest_of_items(session: Session, redrive_id: int, invocation: str) -> str:
     mine = select(*columns).where(item.redrive_id == redrive_id).order_by(item.position)
     stream: Mapping[str, Any] = {"yield_per": _ROWS}
     if session.scalar(select(edit.event_id).where(edit.redrive_id == redrive_id).limit(1)) is None:
-        plain = session.connection().execute(mine, execution_options=stream)
-        return digest_of(((*row, None) for row in plain), invocation)
+        said = mine.with_only_columns(_said_of_items())
+        return _digest_of_texts(session.connection().execute(said, execution_options=stream).scalars(), invocation)
     query = mine.add_columns(edit.payload)
     query = query.outerjoin_from(
         item.event_id.table, edit.event_id.table, and_(edit.redrive_id == redrive_id, edit.event_id == item.event_id)
     )
     rows = session.connection().execute(query, execution_options=stream)
     return digest_of(((*row[:4], _sha256(row[4])) for row in rows), invocation)
+
+
+def _said_of_items() -> ColumnElement[str]:
+    """Return what `planned.Digest` says of an item without an edit, put together by the database."""
+    item = table_of(models.RedriveItem).c
+    sent = func.coalesce(item.target_kind, "None") + " " + func.coalesce(item.target_arn, "None")
+    where = case((item.reason != "", literal("skip ") + item.reason), else_=sent)
+    return literal("\n") + cast_to(item.event_id, Text) + " " + where
+
+
+def _digest_of_texts(texts: ScalarResult[str], invocation: str) -> str:
+    digest = Digest(invocation)
+    for part in texts.partitions():
+        digest.add_texts(part)
+    return digest.text()
 
 
 def _sha256(payload: bytes | None) -> str | None:
