@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import gc
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import psycopg
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import Session
 
 from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, upgrade, write
-from deadletter.store.models import Base
+from tests.compiled import compile_once
 from tests.factories import ANYWHERE
 from tests.fakes import FakeClock
 from tests.network import allow_loopback_only
-from tests.postgres import cluster
+from tests.postgres import cluster, empty_postgres
 from tests.tools import postgres_programs, require_tool
 
 HERE = Path(__file__).parent
@@ -35,8 +36,10 @@ hypothesis.settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
-    """Close the network for the whole run."""
+    """Close the network for the whole run, and let programs be interrupted that a run in the background starts."""
     allow_loopback_only()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored, and children inherit that
+    compile_once()
 
 
 def pytest_collection_finish() -> None:
@@ -101,9 +104,7 @@ def postgres_engine(postgres_url: str) -> Iterator[Engine]:
     """An engine on an empty PostgreSQL database at Alembic head."""
     engine = make_engine(Settings(database_url=postgres_url))
     yield engine
-    names = ", ".join([*Base.metadata.tables, "search"])
-    with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    empty_postgres(engine)
     engine.dispose()
 
 
