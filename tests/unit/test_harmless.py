@@ -73,7 +73,7 @@ def json_texts(draw: st.DrawFn) -> str:
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(text=json_texts() | TEXTS)
 def test_masking_changes_nothing_in_what_is_said_to_be_harmless(name: str, text: str) -> None:
     rules, harmless = RULES[name], Harmless(RULES[name])
@@ -123,14 +123,15 @@ def test_a_text_that_is_too_long_for_its_rules_is_never_called_harmless() -> Non
     assert not Harmless(slow).is_text("x " * 100_000)
 
 
-def test_names_that_payloads_make_up_do_not_fill_the_memory() -> None:
+def test_names_that_payloads_make_up_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deadletter.harmless._MOST_KNOWN", 1_000)
     harmless = Harmless(NO_RULES)
     peaks = []
-    for start in (0, 11_000, 22_000):
+    for start in (0, 5_000, 10_000):
         tracemalloc.start()
-        for first in range(start, start + 11_000, 1_000):
+        for first in range(start, start + 5_000, 1_000):
             assert harmless.is_json(json.dumps({f"k{n}x": n for n in range(first, first + 1_000)}))
         gc.collect()
         peaks.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-    assert max(peaks[1:]) < peaks[0] / 2
+    assert max(peaks) < 1_000_000
