@@ -155,7 +155,24 @@ def _load(session: Session, redrive: models.Redrive, positions: list[int]) -> li
     """Return the claimed items with the records that they are made of, in the order of sending."""
     asked = {"redrive": redrive.id, "positions": given(session, positions)}
     rows = session.connection().execute(_loading(postgres=is_postgres(session)), asked)
-    return [_claimed(redrive, row) for row in rows]
+    common = _Common(
+        redrive.id,
+        redrive.invocation,
+        f"{micros(redrive.planned_at):x}",
+        skip_done=bool((redrive.preflight or {}).get("skip_done", True)),
+    )
+    known: dict[tuple[str, str], TargetRef] = {}
+    return [_claimed(common, row, known) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What all claims of one redrive share, read once: each look at a mapped row costs as much as a claim."""
+
+    redrive_id: int
+    invocation: str
+    planned: str
+    skip_done: bool
 
 
 @cache
@@ -180,19 +197,23 @@ def _loading(*, postgres: bool) -> Select[Any]:
     return query.order_by(item.c.position)
 
 
-def _claimed(redrive: models.Redrive, row: Row[Any]) -> Claimed:
+def _claimed(common: _Common, row: Row[Any], known: dict[tuple[str, str], TargetRef]) -> Claimed:
+    """Return the claim of *row*; *known* keeps the targets, which are few."""
+    where = (row.target_kind, row.target_arn)
+    if where not in known:
+        known[where] = TargetRef(TargetKind(row.target_kind), row.target_arn)
     return Claimed(
-        redrive_id=redrive.id,
+        redrive_id=common.redrive_id,
         position=row.position,
         event_id=row.event_id,
-        target=TargetRef(TargetKind(row.target_kind), row.target_arn),
-        invocation=invocation_of(Producer(row.producer), redrive.invocation),
+        target=known[where],
+        invocation=invocation_of(Producer(row.producer), common.invocation),
         message=received(row),
         stands_for=row.function_arn,
-        deduplication_id=f"redrive-{redrive.id}-{row.position}-{micros(redrive.planned_at):x}",
+        deduplication_id=f"redrive-{common.redrive_id}-{row.position}-{common.planned}",
         edited=None if row.payload is None else row.payload.decode("utf-8", "surrogatepass"),
         protection=Protection(row.protection) if row.protection else None,
-        skip_done=bool((redrive.preflight or {}).get("skip_done", True)),
+        skip_done=common.skip_done,
         supplement=supplement_of(row.fetched, row.route),
         left=row.left_record_id is not None,
     )

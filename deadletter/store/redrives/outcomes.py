@@ -18,6 +18,7 @@ from deadletter.store.engine import is_postgres
 from deadletter.store.failures import FailedAgain, fail_again
 from deadletter.store.moves import move_where
 from deadletter.store.redrives.care import saw
+from deadletter.store.redrives.handed import write_sent
 from deadletter.store.redrives.locks import advance, lock, shift
 from deadletter.store.redrives.pauses import Busy, note_answers
 from deadletter.store.redrives.plans import cancel_reason
@@ -147,6 +148,11 @@ _WRITTEN = (
 def _write_items(
     session: Session, redrive_id: int, reports: Sequence[Report], groups: Mapping[int, int], now: datetime
 ) -> None:
+    taken = [report for report in reports if report.outcome is Outcome.SENT and report.evidence is None]
+    write_sent(session, redrive_id, [(report.position, kept_id(report.sent_id)) for report in taken])
+    if len(taken) == len(reports):
+        return
+    known = {report.position for report in taken}
     rows = [
         {
             "redrive_id": redrive_id,
@@ -162,6 +168,7 @@ def _write_items(
             "group_id": groups.get(report.event_id),
         }
         for report in reports
+        if report.position not in known
     ]
     update_rows(session, models.RedriveItem, rows, _WRITTEN, ["redrive_id", "position"])
     if unsent := [report.position for report in reports if report.outcome in {Outcome.WAITING, Outcome.SKIPPED}]:
