@@ -41,7 +41,7 @@ def unpacked() -> Path:
         folder = cache / f"unpacked-{HERE}-{_state()}"
         if not folder.exists():
             try:
-                archive = BUILD["build"](HERE, cache / f"tests-{HERE}.zip")
+                archive = BUILD["build"](HERE, cache / f"tests-{HERE}.zip", effort=6)
             except SystemExit as error:
                 pytest.fail(f"The zip of the Lambda functions could not be built: {error}", pytrace=False)
             with zipfile.ZipFile(archive) as packed:
