@@ -22,8 +22,8 @@ _compile_builder = Rule._compile_builder  # noqa: SLF001 - werkzeug has no cache
 
 def compile_once() -> None:
     """Let all engines share their compiled statements, and all consoles the functions that build their addresses."""
-    engines.create_engine = create_engine
-    Rule._compile_builder = _builder_of  # type: ignore[method-assign]  # noqa: SLF001 - as above
+    engines.create_engine = create_engine  # type: ignore[attr-defined] # it is imported there, and read at each call
+    Rule._compile_builder = _builder_of  # type: ignore[method-assign, assignment]  # noqa: SLF001 - as above
 
 
 def create_engine(*address: Any, **options: Any) -> Engine:
