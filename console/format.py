@@ -69,6 +69,8 @@ class Shown(NamedTuple):
     pieces: list[Piece]
     is_json: bool
     left_out: int
+    masked: bool
+    """Whether a secret is masked in it, also in what was left out."""
 
 
 def number(n: float) -> str:
@@ -161,7 +163,8 @@ def shown(text: str, secrets: SecretRules | None = NO_RULES) -> Shown:
     cut = visible(safe[:SHOWN_CHARS])
     coloured = pretty is not None and len(cut) <= COLOURED_CHARS
     pieces = list(_json_pieces(cut)) if coloured else [Piece("", cut)]
-    return Shown(pieces, pretty is not None, max(0, len(safe) - SHOWN_CHARS))
+    hides = secrets is not None and safe.count(MASK) > text.count(MASK)
+    return Shown(pieces, pretty is not None, max(0, len(safe) - SHOWN_CHARS), hides)
 
 
 def _pretty(text: str, secrets: SecretRules | None) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from console.api.bodies import NotJson
@@ -49,6 +50,11 @@ _BUSY = (
     "The database is busy or cannot be reached, so nothing was read or changed. Load the page again in a few seconds. "
     "If it stays so, see whether another program holds it open, its disk is full, or its server is down."
 )
+_UNREADABLE = (
+    "The database file cannot be read as one: it is damaged, or something else lies in its place. Nothing was read or "
+    "changed. Stop the console and the workers, keep the file, and put the newest backup in its place; the log has "
+    "SQLite's own words."
+)
 Answer = tuple[str, int, dict[str, str]]
 _TOLD = frozenset({"Allow", "Retry-After"})
 _NONE: Mapping[str, str] = {}
@@ -58,6 +64,8 @@ def register(app: Flask) -> None:
     """Turn every error of *app* into a page."""
     app.register_error_handler(RedriveError, _redrive_error)
     app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(DatabaseError, _no_database)
+    app.register_error_handler(sqlite3.DatabaseError, _no_database)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _any_error)
 
@@ -84,6 +92,14 @@ def _redrive_error(error: RedriveError) -> Answer:
 def _database_error(error: OperationalError) -> Answer:
     log.warning("database: %s", error.orig)
     return problem(503, _BUSY, {"Retry-After": "5"})
+
+
+def _no_database(error: DatabaseError | sqlite3.DatabaseError) -> Answer:
+    """Answer 503 where SQLite says that the file is none of its own, or damaged; what else went wrong is ours."""
+    if type(error) not in {DatabaseError, sqlite3.DatabaseError}:
+        return _any_error(error)
+    log.error("database: %s", getattr(error, "orig", error))
+    return problem(503, _UNREADABLE, {"Retry-After": "60"})
 
 
 def _http_error(error: HTTPException) -> Answer:

@@ -20,6 +20,8 @@ _FREE_TEXT = frozenset(
         "masked_message",
         "error_type",
         "error_message",
+        "failed_type",
+        "failed_message",
         "condition",
         "label",
         "event_label",

@@ -63,7 +63,9 @@ def register(app: Flask, settings: Settings) -> None:
     """Give the templates of *app* their filters and globals."""
     secrets = settings.secrets
     app.jinja_env.filters.update(FILTERS)
-    app.jinja_env.filters.update(ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of)
+    app.jinja_env.filters.update(
+        ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of, failure_of=failure_of
+    )
     app.jinja_env.filters.update(named=partial(named, secrets=secrets), growth=growth, host=_host)
     app.jinja_env.filters.update(redacted=partial(redacted, secrets=secrets), secret=partial(secret, secrets=secrets))
     app.jinja_env.globals.update(
@@ -87,6 +89,11 @@ def secret(value: str, name: str, secrets: SecretRules) -> str:
 def error_of(item: ItemRow) -> str:
     """Return ``Type: message`` of what an event failed with again."""
     return life.joined(item.error_type, item.error_message) or ""
+
+
+def failure_of(item: ItemRow) -> str:
+    """Return ``Type: message`` of what an event failed with last, whatever a redrive made of it."""
+    return life.joined(item.failed_type, item.failed_message) or ""
 
 
 def named(pairs: Iterable[tuple[str, int]], secrets: SecretRules) -> list[tuple[str, str]]:

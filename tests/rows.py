@@ -150,6 +150,9 @@ def make_item_row(**given: Any) -> ItemRow:
         "record_id": None,
         "asked_by": "ada",
         "redrive_status": RedriveStatus.FINISHED,
+        "failed_type": None,
+        "failed_message": None,
+        "occurred_at": NIGHT,
     }
     return ItemRow(**facts | given)
 

@@ -152,3 +152,21 @@ def test_who_says_that_originals_are_meant_gets_them(client: FlaskClient, seeded
     assert client.post(f"{plain}/start", data=form).status_code == 303
     (claimed,) = take(seeded, redrive_id, later_s=120.0)
     assert claimed.edited is None
+
+
+def test_only_an_event_in_which_something_is_masked_offers_to_reveal_it(
+    client: FlaskClient, seeded: Engine, event_id: int
+) -> None:
+    with write(seeded) as session:
+        store_some(session, make_parsed(payload_text='{"orderId": "ord-2"}', error_message="plain"), now=NOW)
+    assert Page(client.get(f"/events/{event_id}").text).all("form", action=f"/events/{event_id}/reveal")
+    plain = Page(client.get(f"/events/{event_id + 1}").text)
+    assert not plain.all("form", action=f"/events/{event_id + 1}/reveal")
+    assert "no secret was found in it, so nothing is masked" in plain.text
+
+
+def test_a_plan_says_of_each_event_what_it_failed_with_and_when(client: FlaskClient, event_id: int) -> None:
+    planned = client.post("/redrives", data={"event": event_id})
+    items = client.get(planned.location).text.partition('id="items"')[2]
+    assert "edit me" in items
+    assert "ago</time></small>" in items

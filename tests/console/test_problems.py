@@ -2,7 +2,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
-from deadletter.store import write
+from console.app import create_app
+from deadletter.settings import Settings
+from deadletter.store import make_engine, write
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,14 @@ def test_a_database_that_fails_is_503_and_says_what_to_do(client: FlaskClient, s
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     assert "Load the page again" in answer.text
+
+
+def test_a_file_that_is_no_database_is_503_and_says_what_to_do(settings: Settings) -> None:
+    (settings.data_dir / "redrive.db").write_bytes(b"not a database, whatever its name says" * 200)
+    engine = make_engine(settings)
+    app = create_app(settings, engine)
+    for address in ("/groups", "/api/v1/groups", "/healthz"):
+        answer = app.test_client().get(address)
+        assert answer.status_code == 503
+        assert "put the newest backup in its place" in answer.text
+    engine.dispose()

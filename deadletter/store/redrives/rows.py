@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -85,7 +86,10 @@ def redrive_row(redrive: models.Redrive) -> RedriveRow:
     return RedriveRow(**values | {"status": RedriveStatus(redrive.status), "stage": Stage(redrive.stage)})
 
 
-def _items() -> Select[models.RedriveItem, str | None, str | None, str, str, str]:
+_Columns = tuple[models.RedriveItem, str | None, str | None, str, str, str, str | None, str | None, datetime]
+
+
+def _items() -> Select[*_Columns]:
     return (
         select(
             models.RedriveItem,
@@ -94,6 +98,9 @@ def _items() -> Select[models.RedriveItem, str | None, str | None, str, str, str
             models.Group.title,
             models.Redrive.asked_by,
             models.Redrive.status,
+            models.Event.error_type,
+            models.Event.error_message,
+            models.Event.occurred_at,
         )
         .join(models.Redrive, models.Redrive.id == models.RedriveItem.redrive_id)
         .join(models.Event, models.Event.id == models.RedriveItem.event_id)
@@ -102,8 +109,8 @@ def _items() -> Select[models.RedriveItem, str | None, str | None, str, str, str
     )
 
 
-def _item_row(row: Row[models.RedriveItem, str | None, str | None, str, str, str]) -> ItemRow:
-    item, label, request_id, group_title, asked_by, status = row
+def _item_row(row: Row[*_Columns]) -> ItemRow:
+    item, label, request_id, group_title, asked_by, status, failed_type, failed_message, occurred_at = row
     return ItemRow(
         redrive_id=item.redrive_id,
         position=item.position,
@@ -129,6 +136,9 @@ def _item_row(row: Row[models.RedriveItem, str | None, str | None, str, str, str
         record_id=item.record_id,
         asked_by=asked_by,
         redrive_status=RedriveStatus(status),
+        failed_type=failed_type,
+        failed_message=failed_message,
+        occurred_at=occurred_at,
     )
 
 

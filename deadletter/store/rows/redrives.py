@@ -42,6 +42,11 @@ class ItemRow:
     record_id: int | None
     asked_by: str
     redrive_status: RedriveStatus
+    failed_type: str | None
+    """What the event failed with last, whatever becomes of it in this redrive."""
+    failed_message: str | None
+    occurred_at: datetime
+    """When the event failed first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
