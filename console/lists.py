@@ -9,14 +9,18 @@ from console.empty import WORKER_SILENT, Empty, why_empty
 from console.forms import Listing
 from console.sign_in.scope import narrowed
 from deadletter.store import queries
+from deadletter.store.rows import Count, StatusCounts
 from deadletter.store.sources import list_sources
 
 
-def events_facts(listing: Listing) -> dict[str, Any]:
-    """Return what `events/_list.html` shows: the page, how many match, and why it is empty if it is."""
+def events_facts(listing: Listing, counts: StatusCounts | None = None) -> dict[str, Any]:
+    """Return what `events/_list.html` shows: the page, how many match, and why it is empty if it is.
+
+    *counts* are of all events, where the page has asked for them already: who sees all of them asks no second time.
+    """
     chosen = narrowed(listing.chosen)
     page = queries.list_events(session(), chosen, cursor=listing.cursor)
-    total = queries.count_events(session(), chosen)
+    total = Count(counts.total) if counts and chosen.is_empty else queries.count_events(session(), chosen)
     return {"listing": listing, "page": page, "total": total, "empty": None if page.rows else empty("events", listing)}
 
 

@@ -26,7 +26,7 @@ from deadletter.secret_rules import SecretRules
 from deadletter.store import audit, queries
 from deadletter.store.audit import AuditFilter, AuditRow, list_audit
 from deadletter.store.redrives.edits import edits_of_event
-from deadletter.store.rows import EventDetail, EventRow
+from deadletter.store.rows import EventDetail, EventRow, StatusCounts
 from deadletter.store.sources import list_readings
 
 bp = Blueprint("events", __name__, url_prefix="/events")
@@ -43,7 +43,8 @@ class Frame(NamedTuple):
 def index() -> str:
     """Show the events that match the filter."""
     listing = Listing.from_args(request.args, now=now())
-    return render_template("events/index.html", **_list_facts(listing), **lists.events_facts(listing))
+    counts = queries.status_counts(session())
+    return render_template("events/index.html", **_list_facts(listing, counts), **lists.events_facts(listing, counts))
 
 
 @bp.get("/<int:event_id>")
@@ -112,8 +113,7 @@ def _download(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}.txt"'}
 
 
-def _list_facts(listing: Listing) -> dict[str, Any]:
-    counts = queries.status_counts(session())
+def _list_facts(listing: Listing, counts: StatusCounts) -> dict[str, Any]:
     return {
         "sources": list_readings(session()),
         "facets": queries.facets(session()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import SQLColumnExpression, func, select
+from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
 from deadletter.event import name_of
@@ -17,12 +17,15 @@ from deadletter.store.rows import Facets, StatusCounts, WorkerRow
 
 _MOST_FACETS = 200
 
+# On every page: what never changes is put together once.
+_STATUSES = [status.value for status in EventStatus]
+_COUNTED = select(*(func.coalesce(func.sum(getattr(Group, f"n_{name}")), 0) for name in _STATUSES))
+_SOURCES = select(Source.id, Source.arn).order_by(Source.id)
+
 
 def status_counts(session: Session) -> StatusCounts:
     """Return how many events there are, by status."""
-    names = [status.value for status in EventStatus]
-    row = session.execute(select(*(func.coalesce(func.sum(getattr(Group, f"n_{name}")), 0) for name in names))).one()
-    return StatusCounts(**dict(zip(names, map(int, row), strict=True)))
+    return StatusCounts(**dict(zip(_STATUSES, map(int, session.execute(_COUNTED).one()), strict=True)))
 
 
 def overall_hours(session: Session, since: datetime, until: datetime) -> list[tuple[int, int]]:
@@ -34,11 +37,10 @@ def overall_hours(session: Session, since: datetime, until: datetime) -> list[tu
 
 def facets(session: Session) -> Facets:
     """Return what there is to filter by."""
-    sources = session.execute(select(Source.id, Source.arn).order_by(Source.id))
     return Facets(
-        functions=_facet(session, Group.function_name),
-        error_types=_facet(session, Group.error_type),
-        sources=[(source_id, name_of(arn)) for source_id, arn in sources],
+        functions=_named(session, _FUNCTIONS),
+        error_types=_named(session, _ERROR_TYPES),
+        sources=[(source_id, name_of(arn)) for source_id, arn in session.execute(_SOURCES)],
     )
 
 
@@ -58,10 +60,14 @@ def last_heard(session: Session) -> datetime | None:
     return session.scalar(select(func.max(Worker.seen_at)))
 
 
-def _facet(
-    session: Session, column: SQLColumnExpression[str] | SQLColumnExpression[str | None]
-) -> list[tuple[str, int]]:
+def _facet(column: SQLColumnExpression[str] | SQLColumnExpression[str | None]) -> Select[str | None, int]:
     unresolved = func.sum(Group.n_unresolved)
     query = select(column, unresolved).where(column.is_not(None), Group.status != EMPTY).group_by(column)
-    found = session.execute(query.order_by(unresolved.desc(), column).limit(_MOST_FACETS))
-    return [(name, int(n)) for name, n in found if name is not None]
+    return query.order_by(unresolved.desc(), column).limit(_MOST_FACETS)
+
+
+_FUNCTIONS, _ERROR_TYPES = _facet(Group.function_name), _facet(Group.error_type)
+
+
+def _named(session: Session, query: Select[str | None, int]) -> list[tuple[str, int]]:
+    return [(name, int(n)) for name, n in session.execute(query) if name is not None]
