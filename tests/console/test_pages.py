@@ -8,8 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
+from deadletter.filters import EventFilter
 from deadletter.settings import Settings
-from deadletter.store import make_engine
+from deadletter.store import make_engine, read
+from deadletter.store.queries import count_events
 from tests.console.conftest import NOW, statements
 from tests.console.page import Page
 from tests.seed import seed
@@ -137,6 +139,15 @@ def test_a_list_takes_as_many_statements_for_many_rows_as_for_few(
         counts.append(len(seen))
         engine.dispose()
     assert counts[0] == counts[1] <= 19
+
+
+def test_the_page_of_all_events_counts_them_once_and_says_how_many(client: FlaskClient, seeded: Engine) -> None:
+    with read(seeded) as session:
+        total = count_events(session, EventFilter()).n
+    with statements(seeded) as seen:
+        page = client.get("/events").text
+    assert f"Redrive all {total:,} events" in page
+    assert len([each for each in seen if "sum(groups.n_resolved)" in each]) == 1
 
 
 def test_pages_read_and_never_write(client: FlaskClient, seeded: Engine) -> None:

@@ -128,3 +128,9 @@ def test_an_admin_of_some_sources_gives_nobody_a_role(house: House) -> None:
     refused = house.browser.post("/people/grants", data={"name": "mallory", "grants": "admin"})
     assert refused.status_code == 403
     assert "you need the role admin for every source" in refused.text
+
+
+def test_the_page_of_events_counts_those_of_ones_sources_only(house: House) -> None:
+    page = house.browser.get("/events").text
+    assert "Redrive all 2 events" in page
+    assert "Redrive all 4 events" not in page
