@@ -141,3 +141,15 @@ def test_a_reading_older_than_a_week_is_said_as_a_warning(
         later.application.extensions["redrive"].settings, sqlite_engine, lambda: NOW + timedelta(days=8)
     )
     assert "8 d ago" in Page(later.get("/discovery").text).text
+
+
+def test_a_program_registers_off_the_map_as_the_page_does(discovered: FlaskClient, sqlite_engine: Engine) -> None:
+    address = "/api/v1/discovery/register"
+    assert discovered.post(address, json={"arn": f"{DLQ}-gone"}).status_code == 409
+    unsaid = discovered.post(address, json={"arn": SHARED})
+    assert (unsaid.status_code, "Say where the events of shared go" in unsaid.text) == (422, True)
+    chosen = discovered.post(address, json={"arn": SHARED, "target": A})
+    assert (chosen.status_code, chosen.get_json()["target_arn"]) == (201, A)
+    clear = discovered.post(f"{address}-clear", json={}).get_json()["sources"]
+    assert DLQ in {source["arn"] for source in clear}
+    assert sources(sqlite_engine) == {SHARED: A} | {source["arn"]: source["target_arn"] for source in clear}
