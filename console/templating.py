@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -64,7 +65,14 @@ def register(app: Flask, settings: Settings) -> None:
     secrets = settings.secrets
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.filters.update(
-        ago=_ago, age=_age, soon=_soon, ahead=_ahead, stale=_stale, error_of=error_of, failure_of=failure_of
+        ago=_ago,
+        age=_age,
+        soon=_soon,
+        ahead=_ahead,
+        stale=_stale,
+        error_of=error_of,
+        failure_of=failure_of,
+        breakable=breakable,
     )
     app.jinja_env.filters.update(named=partial(named, secrets=secrets), growth=growth, host=_host)
     app.jinja_env.filters.update(redacted=partial(redacted, secrets=secrets), secret=partial(secret, secrets=secrets))
@@ -89,6 +97,15 @@ def secret(value: str, name: str, secrets: SecretRules) -> str:
 def error_of(item: ItemRow) -> str:
     """Return ``Type: message`` of what an event failed with again."""
     return life.joined(item.error_type, item.error_message) or ""
+
+
+def breakable(arn: str) -> Markup:
+    """Return an ARN whose lines break behind `:` and `/` first, and within a name only where it is too wide.
+
+    A browser breaks at hyphens else, which names are full of. What is copied is the ARN as it is.
+    """
+    parts = re.findall(r"[^:/]*[:/]|[^:/]+", fmt.visible(arn))
+    return Markup().join(Markup('<span class="part">{}</span>').format(part) for part in parts)
 
 
 def failure_of(item: ItemRow) -> str:

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
+from console.templating import breakable
 from deadletter.filters import EventFilter
 from deadletter.settings import Settings
 from deadletter.store import make_engine, read
@@ -164,3 +165,10 @@ def test_the_home_page_is_the_groups(reader: FlaskClient) -> None:
 
 def test_the_health_page_says_ok_while_the_database_answers(reader: FlaskClient) -> None:
     assert reader.get("/healthz").text == "ok\n"
+
+
+def test_an_arn_breaks_behind_its_colons_and_stays_only_text() -> None:
+    assert (
+        breakable("a:b-c/d") == '<span class="part">a:</span><span class="part">b-c/</span><span class="part">d</span>'
+    )
+    assert "<b>" not in breakable("arn:<b>:x")
