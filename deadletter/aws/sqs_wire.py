@@ -15,6 +15,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -32,19 +33,33 @@ from deadletter.aws.trouble import Trouble, kind_of
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30  # a long poll takes up to 20 s
+_FRESH_S = 1.0
+"""How long after an answer a connection may carry what goes out once: below every server's patience with idle ones.
+
+A server that closes it at the moment when a call goes out cannot be told from one that took the call and died.
+"""
+
 _ERROR = 300
 
 
 class Wire:
     """Calls to one SQS endpoint, from any number of threads, over connections that are kept."""
 
-    def __init__(self, endpoint: str, region: str, credentials: Any) -> None:  # noqa: ANN401 - botocore's, of many kinds
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        credentials: Any,  # noqa: ANN401 - botocore's, of many kinds
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._endpoint = endpoint.rstrip("/") + "/"
         self._region = region
         self._url = urlsplit(self._endpoint)
         self._credentials = credentials
+        self._ticks = ticks
         self._tls = _tls(get_session().get_config_variable("ca_bundle")) if self._url.scheme == "https" else None
-        self._idle: deque[HTTPConnection] = deque()
+        self._idle: deque[tuple[HTTPConnection, float]] = deque()
+        """Connections that nobody uses now, each with when it was used last, in the order of that."""
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make one call, and once more what a fresh connection or a moment's patience may mend.
@@ -74,7 +89,7 @@ class Wire:
     def close(self) -> None:
         """Close the connections that nobody uses now."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     def _exchange(self, operation: str, body: bytes, connection: HTTPConnection) -> Mapping[str, Any]:
         headers, sent = self._signed(operation, body), False
@@ -90,22 +105,25 @@ class Wire:
         if answer.will_close:
             connection.close()
         else:
-            self._idle.append(connection)
+            self._idle.append((connection, self._ticks()))
         return _read(operation, answer.status, {name.lower(): value for name, value in answer.getheaders()}, data)
 
     def _kept(self) -> HTTPConnection | None:
         try:
-            return self._idle.pop()
+            return self._idle.pop()[0]
         except IndexError:  # another thread took it
             return None
 
     def _alive(self) -> HTTPConnection | None:
-        """Return a kept connection that the server has not closed: on one that it has, a call would count as lost."""
-        while connection := self._kept():
-            made: Any = connection.sock
-            if made is not None and not select.select([made], [], [], 0)[0]:  # nothing to read: not even an end
-                return connection
-            connection.close()
+        """Return a kept connection that no server has closed or is about to: a call on such a one counts as lost."""
+        with suppress(IndexError):  # none is left
+            while True:
+                connection, used_at = self._idle.pop()
+                made: Any = connection.sock
+                fresh = self._ticks() - used_at < _FRESH_S
+                if fresh and made is not None and not _readable(made):  # nothing to read: not even an end
+                    return connection
+                connection.close()
         return None
 
     def _signed(self, operation: str, body: bytes) -> Mapping[str, str]:
@@ -137,6 +155,12 @@ def _tls(bundle: str | None) -> ssl.SSLContext:
     if bundle and Path(bundle).is_dir():
         return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle or get_cert_path(True))  # noqa: FBT003 - botocore's way to say "its own"
+
+
+def _readable(made: socket.socket) -> bool:
+    asked = select.poll()  # select.select takes no descriptor above 1023
+    asked.register(made, select.POLLIN)
+    return bool(asked.poll(0))
 
 
 def _open(connection: HTTPConnection) -> None:

@@ -10,13 +10,14 @@ from itertools import chain, repeat
 
 
 @contextmanager
-def answering(answer: bytes, *later: bytes) -> Iterator[str]:
+def answering(answer: bytes, *later: bytes, hung_up: threading.Semaphore | None = None) -> Iterator[str]:
     """Read every request to its end, send *answer* as it stands, and hang up; yield the URL.
 
     Requests after the first get what is given *later*, in its order, and the last of it over and over.
+    *hung_up* is released each time that a connection is closed.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_serve, args=[server, [answer, *later]], daemon=True).start()
+        threading.Thread(target=_serve, args=[server, [answer, *later], hung_up], daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
 
@@ -27,7 +28,7 @@ def http(status: str, body: bytes, *, length: int | None = None, headers: str = 
     return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
 
 
-def _serve(server: socket.socket, answers: list[bytes]) -> None:
+def _serve(server: socket.socket, answers: list[bytes], hung_up: threading.Semaphore | None) -> None:
     for answer in chain(answers, repeat(answers[-1])):
         try:
             connection, _ = server.accept()
@@ -36,6 +37,8 @@ def _serve(server: socket.socket, answers: list[bytes]) -> None:
         with connection:
             _read_request(connection)
             connection.sendall(answer)
+        if hung_up:
+            hung_up.release()
 
 
 def _read_request(connection: socket.socket) -> None:

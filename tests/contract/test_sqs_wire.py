@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Semaphore
+from typing import ClassVar
 
 import pytest
+from botocore.credentials import Credentials
 from botocore.exceptions import SSLError
 
 from deadletter import aws
 from deadletter.aws import clients
-from deadletter.aws.sqs_wire import speaks_directly
+from deadletter.aws.sqs_wire import Wire, speaks_directly
 from deadletter.aws.trouble import Trouble, kind_of
 from deadletter.errors import AnswerLost, SourceError
 from deadletter.event import TargetKind
@@ -120,10 +125,45 @@ TAKEN = http("200 OK", json.dumps({"Successful": [{"Id": "0", "MessageId": "m"}]
 
 
 def test_what_is_sent_on_a_connection_that_the_server_let_go_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(TAKEN) as url:
-        answers = send_to(url, monkeypatch, "a", "b", "c")
+    hung_up, answers = Semaphore(0), []
+    with answering(TAKEN, hung_up=hung_up) as url:
+        for payload in ("a", "b", "c"):
+            answers += send_to(url, monkeypatch, payload)
+            assert hung_up.acquire(timeout=60)  # before the next one goes: what crosses the end is lost in truth
 
     assert [answer.sent_id for answer in answers if isinstance(answer, Answer)] == ["m", "m", "m"]
+
+
+class Patient(BaseHTTPRequestHandler):
+    """Answers each request on the connection that it came on, and notes who asked."""
+
+    protocol_version = "HTTP/1.1"
+    asked_from: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.asked_from.append(self.client_address[1])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(http("200 OK", b"{}"))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_what_is_sent_once_goes_on_no_connection_that_a_server_may_be_about_to_close() -> None:
+    ticks = iter([0.0, 0.5, 0.6, 2.0, 2.1])  # answered; looked at, answered; looked at, answered
+    Patient.asked_from.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Patient) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        wire = Wire(url, "eu-west-1", Credentials("id", "secret"), ticks=lambda: next(ticks))
+        for _ in range(3):
+            wire.call_once("SendMessageBatch", {})
+        wire.close()
+        server.shutdown()
+
+    first, second, third = Patient.asked_from
+    assert first == second != third
 
 
 @pytest.mark.parametrize("answer", [b"", http("200 OK", b"{}", length=99), http("504 Gateway Timeout", b"{}")])
