@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, select, tuple_
+from sqlalchemy import Row, Select, and_, select, tuple_
 from sqlalchemy.orm import Session
 
 from deadletter.event import name_of
 from deadletter.outcome import OUTCOME_MOVES, Outcome
 from deadletter.parse import payload_digest
 from deadletter.store.counters import Deltas
+from deadletter.store.engine import is_postgres
 from deadletter.store.failures import FailedAgain, record_failures
 from deadletter.store.models import Edit, Event, Redrive, RedriveItem
 from deadletter.store.redrives.care import saw
 from deadletter.store.redrives.locks import advance, lock, shift
-from deadletter.store.rowset import one_of, table_of, update_rows
+from deadletter.store.rowset import given, one_of_named, table_of, update_rows
 from deadletter.store.totals import note_moves
 
 
@@ -53,17 +54,23 @@ class Return:
 
 def find_sent(session: Session, sent_ids: Sequence[str]) -> Mapping[str, Sent]:
     """Return the sent events by those of *sent_ids* that a redrive got."""
+    rows = session.execute(_SENT[is_postgres(session)], {"sent_ids": given(session, sent_ids)})
+    return {row.sent_id: _sent(row) for row in rows}
+
+
+def _query(*, postgres: bool) -> Select[Any]:
     item = RedriveItem
-    columns = (
+    columns: tuple[Any, ...] = (
         item.sent_id, item.redrive_id, item.position, item.event_id, item.outcome, Event.group_id, Event.payload_digest,
         item.target_arn, Edit.payload,
     )  # fmt: skip
-    found: dict[str, Sent] = {}
     edited = and_(Edit.redrive_id == item.redrive_id, Edit.event_id == item.event_id)
-    query = select(*columns).join(Event, Event.id == item.event_id).outerjoin(Edit, edited)
-    rows = session.execute(query.where(one_of(session, table_of(RedriveItem).c.sent_id, sent_ids)))
-    found.update((row.sent_id, _sent(row)) for row in rows)
-    return found
+    query: Select[Any] = select(*columns).join(Event, Event.id == item.event_id).outerjoin(Edit, edited)
+    return query.where(one_of_named("sent_ids", table_of(RedriveItem).c.sent_id, postgres=postgres))
+
+
+# Built once: building it costs as much as asking it, where nothing of a batch was sent.
+_SENT = {postgres: _query(postgres=postgres) for postgres in (False, True)}
 
 
 def _sent(row: Row[*tuple[Any, ...]]) -> Sent:

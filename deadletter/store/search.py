@@ -7,6 +7,7 @@ ids, hyphens, numbers and addresses, and people search for ids above all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import add as add_text
 
 from sqlalchemy import (
     ColumnElement,
@@ -116,7 +117,13 @@ def _execute(session: Session, statements: Mapping[bool, TextClause], texts: Map
 
 def tsvector(words: Sequence[str]) -> str:
     """Return *words* as the text of a tsvector, each at its place."""
-    return " ".join(f"{word}:{position}" for position, word in enumerate(words, 1))
+    if len(words) > len(_PLACES):
+        return " ".join(f"{word}:{position}" for position, word in enumerate(words, 1))
+    return " ".join(map(add_text, words, _PLACES))
+
+
+_PLACES = tuple(f":{position}" for position in range(1, 2_001))
+"""What stands behind the words of nearly every event, made once."""
 
 
 def _tsquery(phrases: Sequence[Sequence[str]]) -> str:
