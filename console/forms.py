@@ -105,6 +105,11 @@ class Listing:
         """Whether something other than the default narrows the list."""
         return self.chosen != self.default
 
+    @property
+    def of_causes(self) -> str:
+        """What is done to all groups of the list is done to, as a filter: its words may be those of a group alone."""
+        return self.chosen.with_(text=None, cause=self.chosen.text).to_query()
+
     def query(self, **changes: object) -> str:
         """Return the address's query with *changes* (None takes a part out); without the cursor unless it is given."""
         parts = dict(self.args) | dict.fromkeys(("cursor", *DONE)) | changes

@@ -32,8 +32,10 @@ class EventFilter:
     occur in the error or the payload, each of its words. `function` is a function's name, or a queue's where the
     function is not known. `groups` lets through the events of any of them: what ticking several groups means;
     `sources` those that came by any of them. `state` and `assignee` are those of the event's group; the assignee
-    `nobody` means that it has none. `as_of` narrows nothing: it is when the filter was read, which decides what is
-    still snoozed. `expires` bounds, as a pair, when AWS drops what only AWS still holds of the event.
+    `nobody` means that it has none. `cause` is what the list of groups is searched by: each word stands in what it
+    shows of the event's group, or the event itself holds them all, as by `text`. `as_of` narrows nothing: it is
+    when the filter was read, which decides what is still snoozed. `expires` bounds, as a pair, when AWS drops what
+    only AWS still holds of the event.
     """
 
     status: EventStatus | None = None
@@ -47,6 +49,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
+    cause: str | None = None
     expires: tuple[datetime, datetime] | None = None
     state: GroupState | None = None
     assignee: str | None = None

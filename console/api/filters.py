@@ -31,6 +31,7 @@ FILTER: Mapping[str, Schema] = {
     "since": _TIME,
     "until": _TIME,
     "text": _TEXT,
+    "cause": {"type": "string", "description": "Words of the group's name, or of the event as by text."},
     "expires": {"type": "string", "description": "A span from now such as 24h, or FROM/TO."},
     "state": {"type": "string", "enum": list(GroupState)},
     "assignee": _TEXT,

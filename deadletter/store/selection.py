@@ -33,6 +33,9 @@ def event_conditions(session: Session, chosen: EventFilter, *, text: bool = True
     found += _expiring(chosen)
     if chosen.text is not None and text:
         found.append(Event.id.in_(search.event_ids(session, chosen.text)))
+    if chosen.cause is not None:
+        named = Event.group_id.in_(select(Group.id).where(_named(chosen.cause)))
+        found.append(or_(named, Event.id.in_(search.event_ids(session, chosen.cause))))
     if (chosen.group is not None or chosen.groups is not None) and (came := came_by(chosen)):
         # Known at once from the counters; else a large group would be read to its end to find nothing.
         found.append(exists().where(GroupSource.n > 0, *_of_groups(GroupSource.group_id, chosen), *came))
@@ -58,8 +61,8 @@ def group_conditions(session: Session, chosen: EventFilter) -> list[ColumnElemen
         found.append(_failed_within(chosen))
     if chosen.expires is not None:
         found.append(Group.id.in_(select(Event.group_id).where(*_expiring(chosen))))
-    if chosen.text is not None:
-        found.append(or_(_named(chosen.text), Group.id.in_(_groups_of_hits(session, chosen.text))))
+    for words in filter(None, (chosen.text, chosen.cause)):
+        found.append(or_(_named(words), Group.id.in_(_groups_of_hits(session, words))))
     return found
 
 

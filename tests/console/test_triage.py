@@ -15,6 +15,7 @@ from deadletter.filters import EventFilter
 from deadletter.store import read
 from deadletter.store.queries import count_events, get_group, list_groups
 from tests.console.conftest import NOW
+from tests.console.page import Page
 
 
 def page(client: FlaskClient, path: str) -> str:
@@ -144,6 +145,17 @@ def test_a_command_that_means_nothing_is_refused(
 def counts(engine: Engine, query: str) -> int:
     with read(engine) as session:
         return count_events(session, EventFilter.from_query(query, now=NOW)).n
+
+
+def test_what_is_done_to_all_groups_that_match_words_is_done_to_all_that_the_list_shows(
+    client: FlaskClient, seeded: Engine, group: int
+) -> None:
+    function = row(seeded, group).function_name
+    n = counts(seeded, f"function={function}&status=unresolved")
+    offered = Page(page(client, f"/groups?text={function}")).field("filter")
+    client.post("/events/resolve", data={"scope": "filter", "filter": offered})
+    assert n > 0
+    assert counts(seeded, f"function={function}&status=unresolved") == 0
 
 
 def test_all_groups_that_match_are_resolved_from_their_list_and_opened_again(
