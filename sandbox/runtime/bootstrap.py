@@ -21,7 +21,7 @@ from typing import Any
 
 from sandbox.runtime.context import LambdaContext, client_context
 from sandbox.runtime.fault import Fault, RuntimeFault, as_on_aws, fault_of, set_task_root
-from sandbox.runtime.memory import limit_memory
+from sandbox.runtime.memory import limit_memory, running
 
 Handler = Callable[[Any, LambdaContext], Any]
 
@@ -32,7 +32,9 @@ def run(parent: Connection[Any, Any]) -> None:
         handler = _start(parent)
         while True:
             request = json.loads(parent.recv_bytes())
-            _send(parent, invoke(handler, request))
+            with running():
+                answer = invoke(handler, request)
+            _send(parent, answer)
 
 
 def _start(parent: Connection[Any, Any]) -> Handler:
