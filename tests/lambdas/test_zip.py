@@ -72,7 +72,7 @@ def test_the_same_tree_makes_the_same_bytes_at_any_time(tmp_path: Path) -> None:
         (tree / "late.txt").write_text("text")
         os.utime(tree / "late.txt", (10**9 + n * 86_400,) * 2)
         BUILD["_compile"]([tree / "deep"], tree)
-        BUILD["_zip"](tree, tmp_path / f"{n}.zip")
+        BUILD["_zip"](tree, tmp_path / f"{n}.zip", 9)
         made.append((tmp_path / f"{n}.zip").read_bytes())
     assert made[0] == made[1]
     with zipfile.ZipFile(tmp_path / "0.zip") as archive:
