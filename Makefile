@@ -21,8 +21,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Fail, collect, group, redrive, report on a local AWS; ARGS="--once --json" for nobody at the keyboard
 	@$(BIN)/python -m sandbox.demo $(ARGS)
 
-test: setup ## Run every test, two at a time; ARGS are pytest's
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: setup ## Run every test, three at a time; ARGS are pytest's
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 container: setup ## Run the Dockerfile's own steps, its command and its health check, without a Docker engine
 	$(BIN)/python -m pytest tests/container -m container -p no:randomly $(ARGS)

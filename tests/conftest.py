@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from deadletter.settings import Settings, SignIn
 from deadletter.store import make_engine, upgrade, write
+from tests import scheduling
 from tests.compiled import compile_once
 from tests.factories import ANYWHERE
 from tests.fakes import FakeClock
@@ -40,6 +41,18 @@ def pytest_configure() -> None:
     allow_loopback_only()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has it ignored, and children inherit that
     compile_once()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long ones begin first."""
+    scheduling.order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> scheduling.ByFile:
+    """Hand tests out by file."""
+    return scheduling.ByFile(config)
 
 
 def pytest_collection_finish() -> None:

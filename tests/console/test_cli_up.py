@@ -15,8 +15,6 @@ from console.cli import main
 from deadletter.settings import Settings
 from tests.worker.conftest import wait_until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -21,7 +21,7 @@ import pytest
 from tests.container.dockerfile import Room, words
 from tests.container.test_dockerfile import BUILD, FINAL
 
-pytestmark = [pytest.mark.container, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.container]
 
 NOBODY = pwd.getpwnam("nobody")
 

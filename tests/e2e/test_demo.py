@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.shop.office import ALL_WAYS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow]
 
 
 def test_the_demo_tells_the_whole_story_and_every_check_of_it_holds(tmp_path: Path) -> None:

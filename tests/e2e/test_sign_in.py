@@ -21,7 +21,7 @@ from deadletter.store.people.users import add_user
 from tests.oidc import CLIENT_ID, CLIENT_SECRET, Person, Provider, served
 from tests.seed import seed
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 PEOPLE = {
     "olga": Person("1", "olga@example.com", ["operators"]),

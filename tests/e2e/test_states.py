@@ -10,7 +10,7 @@ from tests.e2e.conftest import Look
 from tests.factories import FUNCTION
 from tests.states.redrives import PATCH
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 PLACES = (
     "overview", "groups?status=all", "redrives", "unknown", "reports", "sources", "discovery", "targets", "workers",

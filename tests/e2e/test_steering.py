@@ -17,7 +17,7 @@ from deadletter.settings import Settings, SignIn
 from tests.fakes import FakeTarget, takes
 from tests.worker.conftest import World, living, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders-fulfil"
 WITHIN_S = 1.0

@@ -9,7 +9,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 from sandbox.demo.processes import Product
 from sandbox.shop import Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ORDERS = 24
 LOOKS = 60

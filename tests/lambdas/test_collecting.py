@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine
 
 from deadletter.filters import EventFilter
@@ -17,8 +16,6 @@ from tests.lambdas.test_redriving import metric
 from tests.sandbox_fixture import MakeQueue, sample
 from tests.worker.conftest import wait_until
 from tests.worker.test_kill import fill, left_in
-
-pytestmark = pytest.mark.xdist_group("processes")
 
 
 def stored(engine: Engine) -> list[EventRow]:

@@ -14,8 +14,6 @@ import pytest
 from tests.lambdas.conftest import ROOT, Stack
 from tests.lambdas.test_redriving import invoke
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 HOST = "abcdefghij0123456789.lambda-url.eu-west-1.on.aws"
 PASSWORD = "correct horse battery staple"
 OURS = {"sec-fetch-site": "same-origin"}

@@ -17,8 +17,6 @@ from tests.lambdas.conftest import Stack
 from tests.sandbox_fixture import Deploy
 from tests.worker.conftest import World, outcomes, wait_until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 LEDGER = """
     import os, time
 

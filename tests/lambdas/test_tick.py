@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, func, select, update
 
 from deadletter.outcome import EventStatus
@@ -16,8 +15,6 @@ from deadletter.store.discoveries import DiscoveryStatus, ask_discovery, latest_
 from tests.factories import ADA, make_parsed, store_some
 from tests.lambdas.conftest import Stack
 from tests.lambdas.test_redriving import tick
-
-pytestmark = pytest.mark.xdist_group("processes")
 
 
 def count(engine: Engine, table: type[models.Base]) -> int:

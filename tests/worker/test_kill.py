@@ -35,8 +35,6 @@ from tests.factories import ADA, ANYWHERE, make_parsed
 from tests.sandbox_fixture import Deploy, MakeQueue
 from tests.worker.conftest import CLOCK, wait_until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 KILLS = 6
 ROOT = Path(__file__).parents[2]
 VISIBILITY_S = 1
