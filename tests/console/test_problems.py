@@ -20,6 +20,7 @@ def test_what_does_not_exist_is_404_with_a_sentence(reader: FlaskClient, address
 def test_a_number_that_no_id_can_be_is_404(client: FlaskClient, thing: str) -> None:
     assert client.get(f"/{thing}/{10**18 - 1}").status_code == 404
     assert client.get(f"/{thing}/{10**30}").status_code == 404
+    assert client.get(f"/api/v1/events/{10**30}/edits").status_code == 404
     assert client.post("/redrives", data={"again": 10**30}).status_code == 422
 
 
