@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -59,12 +58,12 @@ def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]],
             for row in rows:
                 ids.append(row[id_at])
                 copy.write_row(row)
-    except psycopg.Error as error:
+    except connection.dialect.loaded_dbapi.Error as error:  # not imported: on SQLite nobody waits for the driver
         raise _as_sqlalchemy_says(connection, statement, error) from error
     return ids
 
 
-def _as_sqlalchemy_says(connection: Connection, statement: str, error: psycopg.Error) -> BaseException:
+def _as_sqlalchemy_says(connection: Connection, statement: str, error: Exception) -> BaseException:
     dialect: Any = connection.dialect  # its own type knows no driver's errors
     gone = bool(dialect.is_disconnect(error, connection.connection.driver_connection, None))
     if gone:
@@ -73,7 +72,7 @@ def _as_sqlalchemy_says(connection: Connection, statement: str, error: psycopg.E
         statement,
         None,
         error,
-        psycopg.Error,
+        dialect.loaded_dbapi.Error,
         hide_parameters=True,
         connection_invalidated=gone,
         dialect=dialect,
