@@ -15,10 +15,11 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+import requests
 
 from sandbox.__main__ import main
 from sandbox.emulator import free_port
-from sandbox.local import Sandbox
+from tests.worker.conftest import wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to see which processes are left")
 
@@ -105,12 +106,20 @@ def test_it_says_when_it_is_ready_and_where(running: Running) -> None:
     assert running.said[0].startswith(f"The sandbox is ready: http://127.0.0.1:{running.lambda_port}/ has its page.")
 
 
-def test_it_listens_on_this_machine_only(sandbox: Sandbox) -> None:
-    addresses = {int(url.rpartition(":")[2]) for url in (sandbox.endpoint, sandbox.lambda_endpoint)}
+def test_it_listens_on_this_machine_only(running: Running) -> None:
+    """No process of it does otherwise, also none of the listeners that the emulator brings up late."""
+    wait_until(lambda: requests.get(f"{running.env['AWS_ENDPOINT_URL']}/_ministack/ready", timeout=5).ok)
+    theirs = {inode for pid in family(running.process.pid) for inode in sockets(pid)}
     rows = [row.split() for table in ("tcp", "tcp6") for row in Path("/proc/net", table).read_text().splitlines()[1:]]
-    listening = {(row[1].rpartition(":")[0], int(row[1].rpartition(":")[2], 16)) for row in rows if row[3] == "0A"}
-    ours = {address for address, port in listening if port in addresses}
-    assert ours == {socket.inet_aton("127.0.0.1")[::-1].hex().upper()}
+    listening = [row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and row[9] in theirs]
+    assert len(listening) >= 2, "the emulator's and Lambda's"
+    assert set(listening) == {socket.inet_aton("127.0.0.1")[::-1].hex().upper()}
+
+
+def sockets(pid: int) -> set[str]:
+    """Return the inodes of a process's sockets."""
+    links = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
+    return {link.removeprefix("socket:[").rstrip("]") for link in links if link.startswith("socket:")}
 
 
 def test_the_printed_variables_lead_boto3_to_it(running: Running) -> None:
