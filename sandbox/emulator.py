@@ -84,24 +84,21 @@ class Emulator:
     def _env(self) -> dict[str, str]:
         """Return ministack's settings. Without `BIND_HOST` it would listen on every interface."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return (
-            ours
-            | {
-                "BIND_HOST": HOST,
-                "GATEWAY_PORT": str(self._port),
-                "MINISTACK_HOST": HOST,
-                "MINISTACK_REGION": REGION,
-                "MINISTACK_ACCOUNT_ID": ACCOUNT,
-                "AWS_ENDPOINT_URL": self.endpoint,
-                "S3_DATA_DIR": str(self._folder / "s3"),
-                "STATE_DIR": str(self._folder / "state"),
-                "TMPDIR": str(self._folder),
-                "LOG_LEVEL": "WARNING",
-                "IOT_MTLS_ENABLED": "0",  # a broker on every interface, whose certificate takes most of a start
-                "SFTP_ENABLED": "0",
-                **self._settings,
-            }
-        )
+        return ours | {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self._port),
+            "MINISTACK_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "S3_DATA_DIR": str(self._folder / "s3"),
+            "STATE_DIR": str(self._folder / "state"),
+            "TMPDIR": str(self._folder),
+            "LOG_LEVEL": "WARNING",
+            "IOT_MTLS_ENABLED": "0",  # a broker on every interface, whose certificate takes most of a start
+            "SFTP_ENABLED": "0",
+            **self._settings,
+        }
 
 
 def free_port() -> int:
