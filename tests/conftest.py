@@ -50,9 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> scheduling.ByFile:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> scheduling.ByFile:
     """Hand tests out by file."""
-    return scheduling.ByFile(config)
+    return scheduling.ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:

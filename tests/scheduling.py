@@ -19,7 +19,7 @@ FIRST = (*TOGETHER, "tests/worker/test_kill", "tests/e2e/", "tests/faults/", "te
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist tells mypy nothing
     """Hand out file by file, in the order of the collection."""
 
-    def __init__(self, config: pytest.Config, log: object = None) -> None:
+    def __init__(self, config: pytest.Config, log: object) -> None:
         config.option.loadscopereorder = False  # by number of tests, which says nothing of their time
         super().__init__(config, log)
 
