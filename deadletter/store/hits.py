@@ -24,6 +24,10 @@ NEWEST = 5_000
 """Events among which words are looked for before the index of words is asked for all that it has."""
 
 
+GLANCE = 200
+"""Events that SQLite looks through one by one first: FTS5 gathers all hits of an unfinished word before the newest."""
+
+
 class Way(NamedTuple):
     """A query for hits, and whether PostgreSQL is to ask its index of words, however dear that seems to it."""
 
@@ -61,10 +65,17 @@ def ways(session: Session, query: Select[Any], words: str, *, few: bool, before:
     elif is_postgres(session):
         yield from _by_vectors(session, query, words, before)
     else:
-        # FTS5 hands its hits over newest first, one after the other.
-        index = search.id_column(session)
-        joined = query.join(search.SEARCH, index == Event.id).where(search.matches(session, words))
-        yield Way((joined if before is None else joined.where(index < before)).order_by(index.desc()))
+        yield from _by_fts5(session, query, words, before)
+
+
+def _by_fts5(session: Session, query: Select[Any], words: str, before: int | None) -> Iterator[Way]:
+    last = before if before is not None else (session.scalar(select(func.max(Event.id))) or 0) + 1
+    newest = query.where(Event.id < last, Event.id >= last - GLANCE, search.holds(session, words))
+    yield Way(newest.order_by(Event.id.desc()))
+    # FTS5 hands its hits over newest first, one after the other.
+    index = search.id_column(session)
+    joined = query.join(search.SEARCH, index == Event.id).where(search.matches(session, words))
+    yield Way((joined if before is None else joined.where(index < before)).order_by(index.desc()))
 
 
 def _by_vectors(session: Session, query: Select[Any], words: str, before: int | None) -> Iterator[Way]:
