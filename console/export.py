@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import lru_cache
@@ -74,7 +75,7 @@ def defused(cell: str) -> str:
     return f"'{cell}" if runs and not _NUMBER.fullmatch(bare.rstrip()) else cell
 
 
-class _Writer:
+class _Writer(ABC):
     """Writes values as one stream has them, masked."""
 
     nothing = ""
@@ -127,15 +128,15 @@ class _Writer:
             return self._value(found.value), self.nothing
         return self._value(redact_json(found.value, self._secrets)), self.nothing
 
-    def _text(self, text: str | None) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _text(self, text: str | None) -> str: ...
 
+    @abstractmethod
     def _json(self, text: str) -> str:
         """Write JSON, which has no escapes, as it stands."""
-        raise NotImplementedError
 
-    def _value(self, value: Json) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _value(self, value: Json) -> str: ...
 
 
 class _Csv(_Writer):

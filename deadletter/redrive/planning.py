@@ -103,8 +103,7 @@ def create_plan(  # noqa: PLR0913 - what a person may choose, each by its name
         "rate": rate,
         "asked_by": asked_by.name,
         "planned_at": now,
-    }
-    columns |= _columns(manner) | _pace(settings)
+    } | (_columns(manner) | _pace(settings))
     redrive_id = make(engine, Asked(selection, choice, open_records, settings.approval, asked_by, now, columns))
     if listeners:
         note_reach(engine, redrive_id, listeners)
